@@ -43,7 +43,9 @@ struct Overrun {
 
 class Causes {
  public:
-  explicit Causes(const History& history) : history_(history) { count_attempts(); }
+  explicit Causes(const History& history) : history_(history), rates_(history.rates_of_forgotten()) {
+    count_attempts();
+  }
 
   Cause of_block(const TaskTerm& task, const BlockTerm& block) const;
   /// Of a task that does not move at the end of the log.
@@ -60,15 +62,7 @@ class Causes {
   Cause setting_at(Seq seq) const;
 
  private:
-  /// How attempts ended that failed by themselves or went well.
-  struct Rate {
-    std::int64_t failed = 0;
-    std::int64_t done = 0;
-    std::int64_t tasks = 0;  // of the failed attempts
-    TaskId last_task{};
-    bool is_bad() const { return failed >= 2 && failed >= 4 * done; }
-    bool is_good() const { return done >= 2 && done > failed; }
-  };
+  using Rate = AttemptRate;
   static std::string in_words(const Rate& rate);
   void count_attempts();
   Rate rate_of_boot(const std::string& id) const;
@@ -94,9 +88,7 @@ class Causes {
   Cause of_ceiling(const TaskTerm& task, const AttemptTerm& attempt) const;
 
   const History& history_;
-  std::map<Seq, Rate> of_pipeline_;
-  std::map<std::string, Rate> of_boot_;
-  std::map<std::pair<Seq, std::string>, Rate> of_both_;
+  AttemptRates rates_;
 };
 
 }  // namespace pawl

@@ -40,24 +40,12 @@ bool failed_itself(const AttemptTerm& attempt) {
 }
 
 void Causes::count_attempts() {
-  for (const auto& [id, task] : history_.tasks()) {
-    for (const AttemptTerm& attempt : task.attempts) {
-      const bool is_failed = failed_itself(attempt);
-      if (!is_failed && attempt.end != AttemptTerm::End::done) continue;
-      for (Rate* rate : {&of_pipeline_[task.pipeline], &of_boot_[attempt.owner.boot_id],
-                         &of_both_[{task.pipeline, attempt.owner.boot_id}]}) {
-        ++(is_failed ? rate->failed : rate->done);
-        if (!is_failed || rate->last_task == id) continue;
-        rate->last_task = id;
-        ++rate->tasks;
-      }
-    }
-  }
+  for (const auto& [id, task] : history_.tasks()) rates_.add(task);
 }
 
 Causes::Rate Causes::rate_of_boot(const std::string& id) const {
-  const auto found = of_boot_.find(id);
-  return found == of_boot_.end() ? Rate() : found->second;
+  const auto found = rates_.of_boot.find(id);
+  return found == rates_.of_boot.end() ? Rate() : found->second;
 }
 
 /// The first of the boots of its name, without a good one between, that fail at nearly all they claim; null if it does
@@ -84,11 +72,11 @@ Cause Causes::of_change(const TaskTerm& task, const std::vector<const AttemptTer
     const auto found = rates.find(key);
     return found == rates.end() ? Rate() : found->second;
   };
-  const Rate now = rate_of(of_pipeline_, task.pipeline);
+  const Rate now = rate_of(rates_.of_pipeline, task.pipeline);
   for (const auto& [name, terms] : history_.pipelines()) {
     for (std::size_t i = 1; i < terms.size(); ++i) {
       if (terms[i].at.seq != task.pipeline) continue;
-      const Rate before = rate_of(of_pipeline_, terms[i - 1].at.seq);
+      const Rate before = rate_of(rates_.of_pipeline, terms[i - 1].at.seq);
       if (!now.is_bad() || !before.is_good()) continue;
       return {.at = terms[i].at,
               .words = "pipeline '" + name + "' was redefined by " + terms[i].actor + "; since then " + in_words(now) +
@@ -106,7 +94,7 @@ Cause Causes::of_change(const TaskTerm& task, const std::vector<const AttemptTer
       its.failed += rate_of_boot(id).failed;
       its.done += rate_of_boot(id).done;
       its.tasks += rate_of_boot(id).tasks;
-      const Rate both = rate_of(of_both_, std::pair(task.pipeline, id));
+      const Rate both = rate_of(rates_.of_both, std::pair(task.pipeline, id));
       others.failed -= both.failed;
       others.done -= both.done;
     }

@@ -66,6 +66,7 @@ void History::begin(const State& state) {
     term.work_item = task.work_item;
     term.pipeline = task.pipeline;
     term.entered = {task.last.seq, task.entered};
+    of_work_item_[{task.repo, task.work_item}].insert(id);
   }
   std::vector<const Boot*> boots;
   for (const auto& [id, boot] : state.boots.rows()) {
@@ -347,6 +348,8 @@ void History::see_step(const State& before, const fb::Record& record, const fb::
                                                 .principal = principal_of(record),
                                                 .started = mark_of(record),
                                                 .ended = {}});
+  StepTerm& begun = tasks_[TaskId{event.task()}].steps.back();
+  if (begun.exclusive) see_exclusive(task->repo, task->id, begun);
 }
 
 void History::see_step_end(const fb::Record& record, const fb::StepFinished& event) {
@@ -354,6 +357,7 @@ void History::see_step_end(const fb::Record& record, const fb::StepFinished& eve
   if (task == tasks_.end()) return;
   for (StepTerm& term : task->second.steps) {
     if (term.started.seq != Seq{event.started()}) continue;
+    const bool is_again = static_cast<bool>(term.ended);
     term.ended = mark_of(record);
     term.outcome = event.outcome();
     term.by = event.by();
@@ -361,11 +365,12 @@ void History::see_step_end(const fb::Record& record, const fb::StepFinished& eve
       term.denied = term.ended;
       term.denied_by = event.by();
     }
+    if (term.exclusive) see_exclusive_end(task->second, term, is_again);
   }
 }
 
 void History::settle(const State& after, std::span<const fb::Record* const> group,
-                     std::span<const Effects* const> effects) {
+                     std::span<const Effects* const> effects, std::span<const ArchivedTask> archived) {
   for (std::size_t i = 0; i < group.size() && i < effects.size(); ++i) {
     const fb::Record& record = *group[i];
     const Mark at = mark_of(record);
@@ -382,6 +387,7 @@ void History::settle(const State& after, std::span<const fb::Record* const> grou
           term.repo = task->repo;
           term.work_item = task->work_item;
           term.pipeline = task->pipeline;
+          of_work_item_[{task->repo, task->work_item}].insert(task->id);
         }
       }
       if (effect.kind != EffectKind::blocked) continue;
@@ -410,6 +416,17 @@ void History::settle(const State& after, std::span<const fb::Record* const> grou
       term->second.repo = task->repo;
       term->second.work_item = task->work_item;
     }
+  }
+  forget(after, archived);
+}
+
+void History::undo(Seq change, std::string_view key, const SettingValue& value) {
+  const auto found = settings_.find(key);
+  if (found == settings_.end()) return;
+  for (std::size_t i = 0; i < found->second.size(); ++i) {
+    if (found->second[i].at.seq != change) continue;
+    found->second[i].value = value;
+    if (i + 1 < found->second.size()) found->second[i + 1].before = value;
   }
 }
 

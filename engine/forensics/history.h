@@ -94,7 +94,8 @@ struct StepTerm {
   fb::StepBy by{};
   Mark denied;  // a probe or a person said that it had not happened
   fb::StepBy denied_by{};
-  Mark disproved;  // its starter reported after that, and was refused, that it had
+  Mark disproved;           // its starter reported after that, and was refused, that it had
+  bool is_crowded = false;  // it is exclusive, and another task's in its repository began before it had ended
 };
 
 /// One time that a task was blocked.
@@ -120,6 +121,25 @@ struct TaskTerm {
   bool was_committed = false;  // when the cancel was requested
   Mark cancelled;
   Mark gate_began;  // the lease under which its edge was last entered
+};
+
+/// How attempts ended that failed by themselves or went well.
+struct AttemptRate {
+  std::int64_t failed = 0;
+  std::int64_t done = 0;
+  std::int64_t tasks = 0;  // of the failed attempts
+  TaskId last_task{};
+  bool is_bad() const { return failed >= 2 && failed >= 4 * done; }
+  bool is_good() const { return done >= 2 && done > failed; }
+};
+
+struct AttemptRates {
+  std::map<Seq, AttemptRate> of_pipeline;
+  std::map<std::string, AttemptRate> of_boot;
+  std::map<std::pair<Seq, std::string>, AttemptRate> of_both;
+
+  /// Counts all attempts of a task. Call it once for each task.
+  void add(const TaskTerm& task);
 };
 
 /// A definition of a pipeline.
@@ -153,14 +173,23 @@ struct GapTerm {
   std::int64_t us = 0;
 };
 
+/// Of a task that came to a good end only its attempts are counted: what is kept grows with what went wrong, and with
+/// what is live (history_forget.cc).
 class History {
  public:
   /// Takes a group, with the state before it and what applying it gave. Call it before the state after is looked at.
   void see(const State& before, std::span<const fb::Record* const> group);
-  /// Takes what the group's records caused, and the state after it.
-  void settle(const State& after, std::span<const fb::Record* const> group, std::span<const Effects* const> effects);
+  /// Takes what the group's records caused, the state after it, and the tasks that left it.
+  void settle(const State& after, std::span<const fb::Record* const> group, std::span<const Effects* const> effects,
+              std::span<const ArchivedTask> archived);
 
+  /// Makes it the history of a story in which a change of a setting set another value.
+  void undo(Seq change, std::string_view key, const SettingValue& value);
+
+  /// Those that have not ended, and those that anything can still be about.
   const std::map<TaskId, TaskTerm>& tasks() const { return tasks_; }
+  /// The attempts of all others.
+  const AttemptRates& rates_of_forgotten() const { return forgotten_; }
   const TaskTerm* task(TaskId id) const { return find(tasks_, id); }
   const BootTerm* boot(const std::string& id) const { return find(boots_, id); }
   /// The boots of a name, in the order of their starts.
@@ -206,7 +235,23 @@ class History {
   AttemptTerm* attempt_of(const State& before, std::uint64_t job, std::uint64_t attempt);
   void see_reap(const State& before, const fb::Record& record, const fb::JobReaped& event);
 
+  // What may be forgotten (history_forget.cc).
+  void see_exclusive(const std::string& repo, TaskId id, StepTerm& step);
+  void see_exclusive_end(const TaskTerm& task, StepTerm& step, bool is_again);
+  void forget(const State& after, std::span<const ArchivedTask> archived);
+  void settle_exclusive(const TaskTerm& task);
+  bool may_forget(const TaskTerm& task) const;
+  bool is_awaited(const State& after, const TaskTerm& task) const;
+  bool has_doubtful_neighbour(const TaskTerm& task) const;
+  void forget_leases(const State& after);
+
   std::map<TaskId, TaskTerm> tasks_;
+  AttemptRates forgotten_;
+  std::set<TaskId> to_forget_;  // they ended, but something live may still concern them
+  std::map<std::pair<std::string, std::string>, std::set<TaskId>> of_work_item_;  // by repository and work item
+  /// By repository: the exclusive steps that have not ended, or whose end may be told again.
+  std::map<std::string, std::map<Seq, TaskId>> open_exclusive_;
+  std::uint64_t groups_ = 0;
   std::map<std::string, BootTerm> boots_;
   std::map<std::string, std::vector<std::string>> boots_by_name_;
   std::map<std::string, std::deque<LeaseTerm>> leases_;

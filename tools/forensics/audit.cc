@@ -30,7 +30,7 @@ Reapplied Audit::apply(State& state, std::span<const VerifiedRecord> group) {
   CheckedGroup checked = check_group(state, records);
   std::vector<const Effects*> effects;
   for (const Applied& applied : checked.reapplied.applied) effects.push_back(&applied.effects);
-  history_.settle(state, records, effects);
+  history_.settle(state, records, effects, checked.reapplied.archived);
   keep_decisions(checked, records, state);
   of_group_ = std::move(checked.findings);
   const auto parts = [](const Finding& finding) { return finding.kind == Finding::Kind::divergence; };
@@ -88,7 +88,7 @@ std::vector<std::string> Audit::decided(const Finding& finding) const {
 void Audit::look_at(const VerifiedRecord& verified) {
   const fb::Stamp& stamp = *verified.record->stamp();
   const Seq seq = verified.seq();
-  if (!headings_.empty() && stamp.time_us() < headings_.back().time_us) {
+  if (headings_.size() > 0 && stamp.time_us() < headings_.last_time().us) {
     find(Finding::Kind::time_backwards, seq,
          "its time, " + rfc3339({stamp.time_us()}) + ", is before the previous record's", {Seq{stamp.seq() - 1}});
   }
@@ -103,8 +103,7 @@ void Audit::head(const fb::Record& record) {
   if (record.event_type() == fb::Event::LogRestored) {
     goes_on_at_.emplace(Seq{record.stamp()->seq()}, headings_.size());
   }
-  headings_.push_back({record.stamp()->time_us(), index_of(record.actor()->str()), index_of(record.boot()->str()),
-                       record.stamp()->outcome(), static_cast<std::uint8_t>(record.event_type())});
+  headings_.add(record);
 }
 
 void Audit::find_gap(const RecordFault& fault) {
@@ -129,6 +128,7 @@ bool Audit::goes_on(const Difference& difference) {
 }
 
 void Audit::conclude(const State& end) {
+  incidents_ = {};
   incidents_ = incidents(history_, end, findings());
   for (BadEnd& bad : incidents_.ended) {
     const auto found = decided_.find(bad.at.seq);
@@ -182,17 +182,12 @@ std::optional<Heading> Audit::heading(Seq seq) const {
   const bool is_misplaced = misplaced_ == seq;
   const std::optional<std::size_t> index = is_misplaced ? headings_.size() - 1 : index_of(seq);
   if (!index) return std::nullopt;
-  const Brief& brief = headings_[*index];
-  return Heading{.time = {brief.time_us},
-                 .actor = names_[brief.actor],
-                 .boot = names_[brief.boot],
-                 .type = fb::EnumNameEvent(static_cast<fb::Event>(brief.type)),
-                 .outcome = Outcome{brief.outcome}};
+  return headings_.at(*index);
 }
 
 std::optional<fb::Event> Audit::type_of(Seq seq) const {
   const std::optional<std::size_t> index = index_of(seq);
-  return index ? std::optional(static_cast<fb::Event>(headings_[*index].type)) : std::nullopt;
+  return index ? std::optional(headings_.at(*index).event) : std::nullopt;
 }
 
 void Audit::find(Finding::Kind kind, Seq seq, std::string what, std::vector<Seq> led_by) {
@@ -208,12 +203,6 @@ void Audit::keep(const State& state) {
     std::sort(finding.led_by.begin(), finding.led_by.end());
     found_.push_back(std::move(finding));
   }
-}
-
-std::uint32_t Audit::index_of(std::string name) {
-  const auto [at, is_new] = index_of_name_.try_emplace(std::move(name), static_cast<std::uint32_t>(names_.size()));
-  if (is_new) names_.push_back(at->first);
-  return at->second;
 }
 
 }  // namespace pawl

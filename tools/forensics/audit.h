@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,17 +17,9 @@
 #include "engine/forensics/incidents.h"
 #include "engine/forensics/late_facts.h"
 #include "store/replica.h"
+#include "tools/forensics/headings.h"
 
 namespace pawl {
-
-/// What a finding shows of a record that it names.
-struct Heading {
-  TimeUs time;
-  std::string actor;
-  std::string boot;
-  std::string type;
-  Outcome outcome{};
-};
 
 class Audit {
  public:
@@ -45,8 +38,11 @@ class Audit {
   /// Call it after a group that matches its records, before the next one.
   void keep(const State& state);
 
-  /// Looks for the causes of what ended badly. `end` is the state after the last group. Call once, after the walk.
+  /// Looks for the causes of what ended badly. `end` is the state after the last group. Call it after the walk, and
+  /// again after undo().
   void conclude(const State& end);
+  /// Makes it the audit of a story that differs from this one only in a setting: a change of it set another value.
+  void undo(Seq change, std::string_view key, const SettingValue& value) { history_.undo(change, key, value); }
 
   /// In seq order, those about unchecked records last. Incidents are among them once it was concluded.
   /// With the values by which their records were decided.
@@ -57,28 +53,20 @@ class Audit {
   std::optional<Heading> heading(Seq seq) const;
   std::optional<fb::Event> type_of(Seq seq) const;
 
+  const History& history() const { return history_; }
+
   std::uint64_t records() const { return headings_.size(); }
   Seq first() const { return first_; }
   /// The record at which the audit ended early, if it did.
   std::optional<Seq> stopped_at() const { return stopped_at_; }
 
  private:
-  /// A compact Heading: there is one for every record.
-  struct Brief {
-    std::int64_t time_us;
-    std::uint32_t actor;  // index of names_
-    std::uint32_t boot;
-    std::uint16_t outcome;
-    std::uint8_t type;
-  };
-
   void look_at(const VerifiedRecord& verified);
   void head(const fb::Record& record);
   std::optional<std::size_t> index_of(Seq seq) const;
   void find_gap(const RecordFault& fault);
   bool goes_on(const Difference& difference);
   void find(Finding::Kind kind, Seq seq, std::string what, std::vector<Seq> led_by);
-  std::uint32_t index_of(std::string name);
   void keep_decisions(const CheckedGroup& checked, std::span<const fb::Record* const> group, const State& after);
   std::vector<std::string> decided(const Finding& finding) const;
 
@@ -92,10 +80,8 @@ class Audit {
   Findings found_;
   Findings of_group_;                            // found in the current group
   std::set<std::pair<int, std::string>> known_;  // so that a finding is not reported again after every record
-  std::vector<Brief> headings_;
+  Headings headings_;
   std::map<Seq, std::size_t> goes_on_at_;  // where a restore left seqs out: the index of the record that continues
-  std::vector<std::string> names_;
-  std::map<std::string, std::uint32_t> index_of_name_;
   std::optional<Seq> stopped_at_;
   std::optional<Seq> misplaced_;  // the record after a gap; its heading is the last one
 };

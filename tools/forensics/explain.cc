@@ -33,8 +33,9 @@ Result<StorySubject> about_record(const std::string& path, Seq seq) {
 
 /// Reads the log once; memory grows with the subject's part of it. The teller and the audit see the same application of
 /// each record.
-Result<Story> story_of(const std::string& path, const StorySubject& subject, bool is_folded) {
-  TimelineBuilder teller(subject);
+Result<Story> story_of(const std::string& path, const StorySubject& subject, bool is_folded,
+                       TimelineBuilder::Lines lines) {
+  TimelineBuilder teller(subject, lines);
   bool is_redacted = false;
   Audit audit(Seq{1});
   std::optional<LogBreak> broken;
@@ -79,7 +80,8 @@ Exit run_explain(const Arguments& arguments) {
     subject = about_record(path, *subject->seq);
     if (!subject) return fail_to_read(subject.error());
   }
-  const auto story = story_of(path, *subject, !arguments.has("all"));
+  const auto lines = html || arguments.has("json") ? TimelineBuilder::Lines::kept : TimelineBuilder::Lines::left_out;
+  const auto story = story_of(path, *subject, !arguments.has("all"), lines);
   if (!story) return fail_to_read(story.error());
   if (!html) {
     if (arguments.has("json")) {

@@ -164,7 +164,7 @@ StoryEntry TimelineBuilder::entry_of(const AppliedRecord& item, const State& sta
     if (effect.kind == EffectKind::task) entry.task = TaskId{effect.id};
     if (effect.kind == EffectKind::job_queued && !entry.job) entry.job = JobId{effect.id};
   }
-  append_record_line(entry.line, record, item.applied.effects);
+  if (lines_ == Lines::kept) append_record_line(entry.line, record, item.applied.effects);
   if (const auto* started = record.event_as_BootStarted()) boot_starts_[entry.seq] = started->boot_id()->str();
   return entry;
 }

@@ -30,7 +30,7 @@ struct StoryEntry {
   std::vector<std::size_t> findings;  // those whose record this is
   std::optional<TaskId> task;
   std::optional<JobId> job;
-  std::string line;         // the record, as exported
+  std::string line;         // the record, as exported; empty: not kept
   std::optional<Seq> like;  // the first of a run of records like this one; none: not one of a run, or its first
 };
 
@@ -81,7 +81,10 @@ void fold(Story& story, std::optional<Seq> subject);
 
 class TimelineBuilder {
  public:
-  explicit TimelineBuilder(StorySubject subject) : subject_(std::move(subject)) {}
+  /// Whether the entries have their records as exported, which a story for a terminal does not show.
+  enum class Lines { kept, left_out };
+  explicit TimelineBuilder(StorySubject subject, Lines lines = Lines::kept)
+      : subject_(std::move(subject)), lines_(lines) {}
 
   /// Call it before the first record if the log begins with a checkpoint.
   void begin(const State& state);
@@ -141,6 +144,7 @@ class TimelineBuilder {
   void begin_interval(TaskId id, std::optional<Seq> at);
 
   StorySubject subject_;
+  Lines lines_;
   StoryContext context_;
   std::set<TaskId> tasks_;
   std::set<Token> tokens_;     // of leases taken for these tasks, or by this boot

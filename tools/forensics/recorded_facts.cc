@@ -1,5 +1,8 @@
 #include "tools/forensics/recorded_facts.h"
 
+#include <algorithm>
+#include <tuple>
+
 namespace pawl {
 
 void RecordedFacts::begin(const State& state) {
@@ -22,17 +25,22 @@ void RecordedFacts::learn(const fb::Record& record) {
   if (const auto* reclaimed = record.event_as_LeaseReclaimed()) {
     const Process& holder = holders_[reclaimed->key()->str()];
     if (reclaimed->reason() == fb::ReclaimReason::owner_dead) die(holder.first, holder.second, time);
+    holders_.erase(reclaimed->key()->str());
   }
+  if (const auto* released = record.event_as_LeaseReleased()) holders_.erase(released->key()->str());
   if (const auto* claimed = record.event_as_JobClaimed()) {
     running_[claimed->job()] = {{claimed->owner()->boot_id()->str(), claimed->owner()->pid()}, std::nullopt};
   }
   if (const auto* started = record.event_as_RunStarted()) running_[started->job()].pid = started->pid();
   if (const auto* reaped = record.event_as_JobReaped()) learn_reap(record, *reaped);
   if (const auto* gate = record.event_as_GateEvaluated()) {
-    GateFact fact{.time = time, .answer = {}};
-    if (gate->passed().has_value()) fact.answer.passed = *gate->passed();
-    if (gate->reason()) fact.answer.reason = gate->reason()->str();
-    gates_[{TaskId{gate->task()}, Version{gate->version()}, gate->gate()->str()}].push_back(std::move(fact));
+    const auto passed = gate->passed();
+    gates_.push_back({.task = TaskId{gate->task()},
+                      .version = Version{gate->version()},
+                      .gate = text_at(gate->gate()->string_view()),
+                      .reason = text_at(gate->reason() ? gate->reason()->string_view() : ""),
+                      .time = time,
+                      .passed = passed ? std::optional<bool>(*passed) : std::nullopt});
   }
 }
 
@@ -62,14 +70,43 @@ std::optional<TimeUs> RecordedFacts::dead_since(const std::string& boot, std::in
   return died == dead_since_.end() ? std::nullopt : std::optional(died->second);
 }
 
-const GateAnswer* RecordedFacts::gate(TaskId task, Version version, const std::string& gate, TimeUs now) const {
-  const auto found = gates_.find({task, version, gate});
-  if (found == gates_.end()) return nullptr;
-  const GateFact* fact = &found->second.front();
-  for (const GateFact& later : found->second) {
-    if (later.time <= now) fact = &later;
+void RecordedFacts::forget(const std::vector<Job>& jobs) {
+  for (const Job& job : jobs) running_.erase(raw(job.id));
+}
+
+void RecordedFacts::finish() {
+  std::stable_sort(gates_.begin(), gates_.end(), [](const GateFact& left, const GateFact& right) {
+    return std::tie(left.task, left.version, left.gate) < std::tie(right.task, right.version, right.gate);
+  });
+  gates_.shrink_to_fit();
+  running_.clear();
+  holders_.clear();
+  boots_.clear();
+}
+
+std::uint32_t RecordedFacts::text_at(std::string_view text) {
+  const auto known = index_of_text_.find(text);
+  if (known != index_of_text_.end()) return known->second;
+  texts_.emplace_back(text);
+  return index_of_text_.emplace(text, static_cast<std::uint32_t>(texts_.size() - 1)).first->second;
+}
+
+std::optional<GateAnswer> RecordedFacts::gate(TaskId task, Version version, const std::string& gate, TimeUs now) const {
+  const auto name = index_of_text_.find(gate);
+  if (name == index_of_text_.end()) return std::nullopt;
+  const auto place = std::tie(task, version, name->second);
+  auto at = std::lower_bound(gates_.begin(), gates_.end(), place, [](const GateFact& fact, const auto& wanted) {
+    return std::tie(fact.task, fact.version, fact.gate) < wanted;
+  });
+  const GateFact* found = nullptr;
+  for (; at != gates_.end() && std::tie(at->task, at->version, at->gate) == place; ++at) {
+    if (!found || at->time <= now) found = &*at;
   }
-  return &fact->answer;
+  if (!found) return std::nullopt;
+  GateAnswer answer;
+  answer.passed = found->passed;
+  answer.reason = texts_[found->reason];
+  return answer;
 }
 
 }  // namespace pawl

@@ -38,6 +38,12 @@ Result<std::string> kept_input() {
   return "/proc/self/fd/" + std::to_string(::fileno(kept));
 }
 
+/// Into a sorted vector. Most have their place at its end.
+template <class Value>
+void insert(std::vector<Value>& sorted, const Value& value) {
+  sorted.insert(std::upper_bound(sorted.begin(), sorted.end(), value), value);
+}
+
 /// Names standard input instead of its copy.
 void name_input(std::string& message, const std::string& path) {
   if (message.starts_with(path)) message.replace(0, path.size(), "standard input");
@@ -59,14 +65,14 @@ RecordedGroup recorded(const AppliedGroup& applied) {
 
 void JobPlaces::add(const Job& job) {
   JobPlace place{job.task, job.version, 0};
-  while (jobs_.contains(place)) ++place.ordinal;
-  places_.emplace(job.id, place);
-  jobs_.emplace(place, job.id);
+  while (job_at(place)) ++place.ordinal;
+  insert(places_, std::pair(job.id, place));
+  insert(of_task_, std::pair(job.task, job.id));
 }
 
 void JobPlaces::add(const State& after, const std::vector<ArchivedTask>& archived, const Effects& effects) {
   for (const Effect& effect : effects) {
-    if (effect.kind != EffectKind::job_queued || places_.contains(JobId{effect.id})) continue;
+    if (effect.kind != EffectKind::job_queued || place_of(JobId{effect.id})) continue;
     if (const Job* job = after.jobs.find(JobId{effect.id})) add(*job);
     for (const ArchivedTask& task : archived) {
       for (const Job& job : task.jobs) {
@@ -76,14 +82,26 @@ void JobPlaces::add(const State& after, const std::vector<ArchivedTask>& archive
   }
 }
 
+void JobPlaces::share(const Effects& effects) {
+  for (const Effect& effect : effects) {
+    if (effect.kind == EffectKind::job_queued) shared_to_ = std::max(shared_to_, JobId{effect.id});
+  }
+}
+
 std::optional<JobPlace> JobPlaces::place_of(JobId job) const {
-  const auto found = places_.find(job);
-  return found == places_.end() ? std::nullopt : std::optional(found->second);
+  const auto found = std::lower_bound(places_.begin(), places_.end(), job,
+                                      [](const auto& each, JobId wanted) { return each.first < wanted; });
+  if (found != places_.end() && found->first == job) return found->second;
+  return job <= shared_to_ ? shared_->place_of(job) : std::nullopt;
 }
 
 std::optional<JobId> JobPlaces::job_at(const JobPlace& place) const {
-  const auto found = jobs_.find(place);
-  return found == jobs_.end() ? std::nullopt : std::optional(found->second);
+  auto at = std::lower_bound(of_task_.begin(), of_task_.end(), std::pair(place.task, JobId{0}));
+  for (; at != of_task_.end() && at->first == place.task; ++at) {
+    if (place_of(at->second) == place) return at->second;
+  }
+  const auto found = shared_ ? shared_->job_at(place) : std::nullopt;
+  return found && *found <= shared_to_ ? found : std::nullopt;
 }
 
 LogBeginning RecordedLog::beginning() const {
@@ -117,7 +135,9 @@ void RecordedLog::learn(const AppliedGroup& applied) {
                            .effects = applied.records[i].applied.effects};
     };
     if (is_accepted && is_heeded(record, applied.state)) facts_.learn(record);
-    if (const auto* marked = record.event_as_FinalizerMarked()) marked_.insert(marked->job());
+    if (const auto* marked = record.event_as_FinalizerMarked(); marked && !was_marked(JobId{marked->job()})) {
+      insert(marked_, JobId{marked->job()});
+    }
     if (record.event_as_SettingChanged() && is_accepted) settings_.push_back(kept());
     if (!record.event_as_JobReaped()) continue;
     const Seq seq{record.stamp()->seq()};
@@ -125,6 +145,7 @@ void RecordedLog::learn(const AppliedGroup& applied) {
     if (task && record.actor()->string_view() == reaper) reaps_of_[*task].push_back(seq);
     reaps_.emplace(seq, kept());
   }
+  for (const ArchivedTask& archived : applied.archived) facts_.forget(archived.jobs);
 }
 
 Result<RecordedLog> RecordedLog::read_up_to(const std::string& path, Seq to, Extent extent) {
@@ -154,6 +175,7 @@ Result<RecordedLog> RecordedLog::read_up_to(const std::string& path, Seq to, Ext
     before.broken_ = break_at(*difference);
     return before;
   }
+  log.facts_.finish();
   log.end_ = std::move(*replica).release();
   log.audit_.conclude(*log.end_);
   return log;
@@ -205,6 +227,10 @@ TimeUs RecordedLog::time_of(Seq seq) const {
   if (seq < first()) return begin_time_;
   const auto heading = audit_.heading(seq);
   return heading ? heading->time : TimeUs{};
+}
+
+bool RecordedLog::was_marked(JobId job) const {
+  return std::binary_search(marked_.begin(), marked_.end(), job);
 }
 
 const RecordedEvent* RecordedLog::reap(Seq seq) const {

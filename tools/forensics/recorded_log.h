@@ -6,8 +6,8 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/state/effects.h"
@@ -45,15 +45,23 @@ struct JobPlace {
 /// The places of one story's jobs.
 class JobPlaces {
  public:
+  JobPlaces() = default;
+  /// For a story that is another's until it parts from it: the other's jobs are not copied, and must outlive these.
+  explicit JobPlaces(const JobPlaces* shared) : shared_(shared) {}
+
   void add(const Job& job);
   /// Adds the jobs that a group created; those of a finished task have left memory.
   void add(const State& after, const std::vector<ArchivedTask>& archived, const Effects& effects);
+  /// Takes the same from the story that is shared, of which nothing was added here yet.
+  void share(const Effects& effects);
   std::optional<JobPlace> place_of(JobId job) const;
   std::optional<JobId> job_at(const JobPlace& place) const;
 
  private:
-  std::map<JobId, JobPlace> places_;
-  std::map<JobPlace, JobId> jobs_;
+  const JobPlaces* shared_ = nullptr;
+  JobId shared_to_{};                               // the last one of it that is this story's, too
+  std::vector<std::pair<JobId, JobPlace>> places_;  // by job
+  std::vector<std::pair<TaskId, JobId>> of_task_;   // in order
 };
 
 /// The state and the chain before the first record. Each call makes a new one.
@@ -68,7 +76,8 @@ struct FoundInLog {
   std::vector<BadEnd> ended;
 };
 
-/// Memory grows with the tasks, jobs and gates of the log and by some bytes a record, but not with the records' size.
+/// Memory grows by some dozens of bytes with each job and each gate's result of the log, and by some bytes with each
+/// record, but not with the records' size.
 class RecordedLog {
  public:
   /// Reads a data folder, a file of exported lines, or '-', proves and audits it on the way. `damaged` names the first
@@ -113,8 +122,8 @@ class RecordedLog {
   const std::map<Seq, RecordedEvent>& reaps() const { return reaps_; }
   /// The reaper's first reap of a job of `task` at or after a record; null if there is none.
   const RecordedEvent* reap_from(Seq seq, TaskId task) const;
-  /// The log's jobs that were marked as being finalized.
-  const std::set<std::uint64_t>& marked() const { return marked_; }
+  /// Whether the log marked that job as being finalized.
+  bool was_marked(JobId job) const;
   /// The accepted changes of settings, in order.
   const std::vector<RecordedEvent>& settings() const { return settings_; }
 
@@ -141,7 +150,7 @@ class RecordedLog {
   RecordedFacts facts_;
   std::map<Seq, RecordedEvent> reaps_;
   std::map<TaskId, std::vector<Seq>> reaps_of_;  // by the reaper
-  std::set<std::uint64_t> marked_;
+  std::vector<JobId> marked_;                    // in order
   std::vector<RecordedEvent> settings_;
 };
 

@@ -14,8 +14,7 @@ Liveness RecordedWorld::life_of(const Run& run, const Boot&) {
 }
 
 GateAnswer RecordedWorld::run_gate(const Gate&, const CommandContext& context) {
-  const GateAnswer* answer = facts_.gate(context.task, context.version, context.stage, now);
-  if (answer) return *answer;
+  if (const auto answer = facts_.gate(context.task, context.version, context.stage, now)) return *answer;
   ask("what the gate of " + context.stage + " says of task " + std::to_string(raw(context.task)) + " at version " +
       std::to_string(raw(context.version)));
   return {};

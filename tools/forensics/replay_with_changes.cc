@@ -27,7 +27,7 @@ Proposal proposal_from(const fb::Record& record, const fb::EventUnion& event) {
 }  // namespace
 
 ReplayWithChanges::ReplayWithChanges(const RecordedLog& log, const State& begun)
-    : log_(log), recorded_merge_ttl_s_(begun.settings().lease.merge_ttl_s) {
+    : log_(log), recorded_merge_ttl_s_(begun.settings().lease.merge_ttl_s), jobs_(&log.jobs()) {
   for (const auto& [id, job] : begun.jobs.rows()) {
     jobs_.add(job);
     recorded_attempts_[raw(id)] = job.attempts;
@@ -37,6 +37,10 @@ ReplayWithChanges::ReplayWithChanges(const RecordedLog& log, const State& begun)
 void ReplayWithChanges::hear(const RecordedEvent& event) {
   const auto* claimed = event.record().event_as_JobClaimed();
   if (claimed && event.is_accepted()) ++recorded_attempts_[claimed->job()];
+  const auto* finished = event.record().event_as_JobFinished();
+  if (finished && event.is_accepted() && finished->result() != fb::JobResult::retry) {
+    recorded_attempts_.erase(finished->job());  // it is never claimed again
+  }
   const auto* set = event.record().event_as_SettingChanged();
   if (set && event.is_accepted() && set->key()->string_view() == "lease.merge_ttl_s") {
     recorded_merge_ttl_s_ = set->value()->number().value_or(recorded_merge_ttl_s_);
@@ -45,7 +49,10 @@ void ReplayWithChanges::hear(const RecordedEvent& event) {
 
 /// Ids, attempts, tokens and starts are the log's: only who was granted what must be known later.
 void ReplayWithChanges::follow(const RecordedEvent& event) {
-  const auto* acquired = event.is_accepted() ? event.record().event_as_LeaseAcquired() : nullptr;
+  if (!event.is_accepted()) return;
+  const auto* released = event.record().event_as_LeaseReleased();
+  if (released) grants_.erase({{event.record().boot()->str(), event.record().actor()->str()}, released->key()->str()});
+  const auto* acquired = event.record().event_as_LeaseAcquired();
   if (!acquired) return;
   const std::string key = acquired->key()->str();
   for (const Effect& effect : event.effects) {

@@ -93,7 +93,7 @@ void WhatIf::follow(const RecordedGroup& group, const AppliedGroup& applied) {
     const auto job = reaped ? replay_.jobs().place_of(JobId{reaped->job()}) : std::nullopt;
     if (job) retold_.reaps.push_back({*job, machine_.now(), reaped->tier()});
   }
-  replay_.jobs().add(machine_.state(), {applied.archived.begin(), applied.archived.end()}, effects);
+  replay_.jobs().share(effects);
   std::copy_n(group.back().record().stamp()->chain()->data(), chain_.size(), chain_.begin());
   is_changed_ = is_changed_ || machine_.state().boot_named(daemon_name);
   if (events.empty()) return;
@@ -373,7 +373,7 @@ void WhatIf::add_mark(const Events& events) {
   if (!is_changed_key("reaper.finalizer_liveness")) return;
   for (const RecordedEvent* event : events) {
     const auto* exited = event->record().event_as_RunExited();
-    const auto job = exited && !log_.marked().contains(exited->job()) ? replay_.job_of(exited->job()) : std::nullopt;
+    const auto job = exited && !log_.was_marked(JobId{exited->job()}) ? replay_.job_of(exited->job()) : std::nullopt;
     const Job* row = job ? machine_.state().jobs.find(*job) : nullptr;
     const Task* task = row ? machine_.state().tasks.find(row->task) : nullptr;
     if (!task || !marks_count_on(task->stage)) continue;

@@ -22,8 +22,9 @@ class IncidentsInAStory : public Story {
                            machine.lines()[i + 1].record.record().stamp()->group() != group.front()->stamp()->group();
       if (!is_last) continue;
       history.see(state, group);
-      EXPECT_FALSE(reapply(state, group).divergence);
-      history.settle(state, group, effects);
+      const Reapplied reapplied = reapply(state, group);
+      EXPECT_FALSE(reapplied.divergence);
+      history.settle(state, group, effects, reapplied.archived);
       group.clear();
       effects.clear();
     }
