@@ -150,6 +150,45 @@ TEST(LogIndex, finds_what_a_walk_finds_however_far_it_reaches) {
   EXPECT_GT(finished, 100U);
 }
 
+TEST(LogIndex, a_task_that_holds_its_lease_when_it_ends_is_found_once_it_is_archived) {
+  MemoryLog log;
+  Writer writer(log);
+  writer.boot();
+  Pipeline plain;
+  plain.name = "plain";
+  plain.stages = {{.name = "only", .to = std::string(stage_done)}};
+  writer.write(propose_group(writer.requester(), pipeline_event(plain)));
+  fb::TaskCreatedT created = task_created("W-1");
+  created.pipeline = "plain";
+  writer.write(propose_group(writer.requester(), created));
+  fb::LeaseAcquiredT acquired;
+  acquired.key = "task:1";
+  acquired.owner = std::make_unique<fb::OwnerT>();
+  acquired.owner->boot_id = "boot-1";
+  acquired.owner->pid = 1;
+  acquired.owner->actor = "operator";
+  writer.write(propose_group(writer.requester(), acquired));
+  const std::uint64_t token = raw(writer.state().lease("task:1")->token);
+  fb::StageTransitionT moved;
+  moved.task = 1;
+  moved.to = stage_done;
+  moved.expected_version = 1;
+  moved.token = token;
+  writer.write(propose_group(writer.requester(), moved));
+  ASSERT_NE(writer.state().tasks.find(TaskId{1}), nullptr);
+
+  LogIndex index = index_of(log);
+  make(index, 1000);
+  fb::LeaseReleasedT released;
+  released.key = "task:1";
+  released.token = token;
+  writer.write(propose_group(writer.requester(), released));
+  ASSERT_EQ(writer.state().tasks.find(TaskId{1}), nullptr);
+  EXPECT_EQ(difference_of(log, index), std::nullopt);
+  make(index, 1000);
+  EXPECT_EQ(difference_of(log, index), std::nullopt);
+}
+
 TEST(LogIndex, chunks_of_one_record_and_of_all_find_the_same) {
   MemoryLog log;
   Tale tale(log, 77);
