@@ -42,6 +42,7 @@
 #include "schema/limits.h"
 #include "schema/printable.h"
 #include "store/commit/clock.h"
+#include "store/commit/indexer.h"
 #include "store/commit/sequencer.h"
 #include "store/commit/start.h"
 #include "store/log.h"
@@ -63,7 +64,7 @@ constexpr const char* here = ".";
 
 constexpr std::uint64_t checkpoint_every_records = 100'000;
 /// How many threads run under load, including those of the log's database.
-constexpr std::size_t threads_wanted = 48;
+constexpr std::size_t threads_wanted = 49;
 
 int usage(const Error& error) {
   std::fprintf(stderr, "pawld: %s\n", printable_lines(error.message).c_str());
@@ -358,8 +359,13 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
     look_up_archived(**log, alert);
   });
 
+  LogIndex index(**log, **log, **log);
+  Indexer indexer(**log, index, {.warn = [](const std::string& message) { spdlog::warn("{}", message); }});
+  indexer.start();
+
   Api api(services_of({.sequencer = sequencer,
                        .log = **log,
+                       .index = index,
                        .clock = clock,
                        .system = system,
                        .executor = executor,
@@ -394,6 +400,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   reaper.stop();
   log_room.stop();
   alerts.stop();
+  indexer.stop();
   sequencer.stop();
   spdlog::info("ended at seq {}", raw(sequencer.durable_seq()));
   return step_down.has_begun() ? exit_failed : EXIT_SUCCESS;

@@ -15,6 +15,7 @@
 #include "engine/policies/stuck.h"
 #include "store/commit/clock.h"
 #include "store/log.h"
+#include "store/log_index.h"
 #include "store/os/process_identity.h"
 
 namespace pawl {
@@ -67,6 +68,7 @@ Services services_of(const ServiceParts& parts) {
       .sequencer = parts.sequencer,
       .journal = parts.log,
       .archive = parts.log,
+      .index = &parts.index,
       .boot_id = parts.boot_id,
       .version = std::string(program_version),
       .logs_folder = parts.logs_folder,

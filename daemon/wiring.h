@@ -13,6 +13,7 @@ namespace pawl {
 class Alerts;
 class Clock;
 class Log;
+class LogIndex;
 class MessageWriter;
 class ReaperLoop;
 class SpaceWatch;
@@ -34,6 +35,7 @@ Executor::Options executor_options(const ExecutorParts& parts);
 struct ServiceParts {
   Sequencer& sequencer;
   Log& log;
+  LogIndex& index;
   Clock& clock;
   System& system;
   Executor& executor;

@@ -1,6 +1,6 @@
-// A log: a journal, its checkpoints, and the archive of finished tasks. Only code that opens a log uses this type; all
-// other code takes the part that it needs. The embedded log uses RocksDB (store/rocks_log.h); for tests, a log in
-// memory meets the same contract (store/memory_log.h).
+// A log: a journal, its checkpoints, the archive of finished tasks, and the index. Only code that opens a log uses this
+// type; all other code takes the part that it needs. The embedded log uses RocksDB (store/rocks_log.h); for tests, a
+// log in memory meets the same contract (store/memory_log.h).
 #pragma once
 
 #include <memory>
@@ -9,11 +9,12 @@
 #include "store/archive.h"
 #include "store/checkpoint_store.h"
 #include "store/data_dir.h"
+#include "store/index_store.h"
 #include "store/journal.h"
 
 namespace pawl {
 
-class Log : public Journal, public CheckpointStore, public Archive {};
+class Log : public Journal, public CheckpointStore, public Archive, public IndexStore {};
 
 enum class LogMode {
   /// Creates the log if there is none, and holds the folder's lock until it is destroyed.

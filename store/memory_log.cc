@@ -22,6 +22,7 @@ void MemoryDisk::lose_unsynced() {
   blocks.resize(std::min(blocks.size(), synced_bytes));
   for (const TaskId task : unsynced_archive) archive.erase(task);
   unsynced_archive.clear();
+  index.clear();
 }
 
 MemoryLog::MemoryLog() : disk_(std::make_shared<MemoryDisk>()) {}
@@ -187,6 +188,27 @@ Result<void> MemoryLog::walk(TaskId from, const std::function<bool(TaskId, Recor
     if (!each(task, archived)) return {};
     wanted = next(task);
   }
+}
+
+Result<void> MemoryLog::add(std::span<const IndexEntry> entries) {
+  const MutexLock lock(mutex_);
+  for (const IndexEntry& entry : entries) disk_->index.insert_or_assign(entry.key, entry.value);
+  return {};
+}
+
+Result<void> MemoryLog::scan(std::string_view from,
+                             const std::function<bool(std::string_view key, std::string_view value)>& each) {
+  const MutexLock lock(mutex_);
+  for (auto at = disk_->index.lower_bound(from); at != disk_->index.end(); ++at) {
+    if (!each(at->first, at->second)) break;
+  }
+  return {};
+}
+
+Result<void> MemoryLog::clear() {
+  const MutexLock lock(mutex_);
+  disk_->index.clear();
+  return {};
 }
 
 Result<void> MemoryLog::seal() {

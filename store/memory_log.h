@@ -20,6 +20,7 @@ struct MemoryDisk {
   std::map<Seq, std::string> checkpoints;
   std::map<TaskId, std::string> archive;
   std::vector<TaskId> unsynced_archive;
+  std::map<std::string, std::string, std::less<>> index;
   std::optional<std::size_t> room;  // bytes until it is full; none: unlimited
 
   /// Simulates a power cut: everything not made durable by a sync is lost.
@@ -46,6 +47,11 @@ class MemoryLog final : public Log {
 
   Result<std::vector<std::uint8_t>> find(TaskId task) override;
   Result<void> walk(TaskId from, const std::function<bool(TaskId, RecordBytes)>& each) override;
+
+  Result<void> add(std::span<const IndexEntry> entries) override;
+  Result<void> scan(std::string_view from,
+                    const std::function<bool(std::string_view key, std::string_view value)>& each) override;
+  Result<void> clear() override;
 
   /// How far a failing append gets.
   enum class Failure { nothing_written, half_written, not_synced };

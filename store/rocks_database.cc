@@ -26,17 +26,11 @@ class Silent final : public rocksdb::Logger {
 };
 
 rocksdb::DBOptions db_options(Files& files, rocksdb::WALRecoveryMode recovery) {
-  rocksdb::DBOptions options;
-  if (rocksdb::Env* env = files.rocksdb_env()) options.env = env;
+  rocksdb::DBOptions options = quiet_options(files);
   options.wal_recovery_mode = recovery;
-  options.info_log = std::make_shared<Silent>();
   options.max_total_wal_size = 64 * mib;
   options.max_open_files = 512;
-  options.max_file_opening_threads = 1;  // by default, every opening starts 16 threads per column family for this
   options.max_background_jobs = 2;
-  options.skip_stats_update_on_db_open = true;
-  options.stats_dump_period_sec = 0;
-  options.stats_persist_period_sec = 0;
   return options;
 }
 
@@ -64,6 +58,17 @@ std::vector<rocksdb::ColumnFamilyDescriptor> all_families() {
 }
 
 }  // namespace
+
+rocksdb::DBOptions quiet_options(Files& files) {
+  rocksdb::DBOptions options;
+  if (rocksdb::Env* env = files.rocksdb_env()) options.env = env;
+  options.info_log = std::make_shared<Silent>();
+  options.max_file_opening_threads = 1;  // by default, every opening starts 16 threads per column family for this
+  options.skip_stats_update_on_db_open = true;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  return options;
+}
 
 Error error_of(const rocksdb::Status& status, const std::string& where) {
   if (status.IsCorruption()) return {ErrorCode::damaged, where + ": " + status.ToString()};
@@ -152,9 +157,9 @@ Result<void> write_format(const Database& database, const std::string& path) {
   return {};
 }
 
-BlockWalk::BlockWalk(const Database& database, Seq from, std::string where) : where_(std::move(where)) {
+BlockWalk::BlockWalk(const Database& database, Seq from, std::string where)
+    : database_(database), where_(std::move(where)), bytes_left_(mib / 4) {
   rocksdb::ReadOptions options;
-  options.readahead_size = 2 * mib;
   options.fill_cache = false;
   iterator_ = database.iterate(log_blocks, options);
   iterator_->SeekForPrev(encode_key(raw(from)));
@@ -163,8 +168,23 @@ BlockWalk::BlockWalk(const Database& database, Seq from, std::string where) : wh
   if (key && *key > 0 && *key <= raw(from)) last_ = static_cast<Seq>(*key - 1);
 }
 
+/// Stays at the same block. Not done at once, because the first look reads ahead in each of the tables.
+void BlockWalk::read_ahead() {
+  rocksdb::ReadOptions options;
+  options.readahead_size = 2 * mib;
+  options.fill_cache = false;
+  const std::string key = iterator_->key().ToString();
+  iterator_ = database_.iterate(log_blocks, options);
+  iterator_->Seek(key);
+}
+
 Result<std::optional<Block>> BlockWalk::next_block() {
-  if (started_ && iterator_->Valid()) iterator_->Next();
+  if (started_ && iterator_->Valid()) {
+    const std::size_t bytes = iterator_->value().size();
+    if (bytes_left_ > 0 && bytes >= bytes_left_) read_ahead();
+    bytes_left_ -= std::min(bytes_left_, bytes);
+    if (iterator_->Valid()) iterator_->Next();
+  }
   started_ = true;
   if (!iterator_->Valid()) {
     if (!iterator_->status().ok()) return damaged_at(next(last_), where_, iterator_->status().ToString());

@@ -39,6 +39,9 @@ enum class Purpose { create, write, read_only };
 rocksdb::Status open_database(Files& files, const std::string& path, rocksdb::WALRecoveryMode recovery, Purpose purpose,
                               Database& opened);
 
+/// Options of any database of pawl: on these files, and without text logs, statistics and threads of its own.
+rocksdb::DBOptions quiet_options(Files& files);
+
 /// Converts a failed RocksDB status: `damaged`, `missing` or `io`.
 Error error_of(const rocksdb::Status& status, const std::string& where);
 
@@ -52,7 +55,8 @@ Result<bool> check_format(const Database& database, const std::string& path);
 /// Records the log's format in it, durably.
 Result<void> write_format(const Database& database, const std::string& path);
 
-/// Reads blocks in order and checks that no seq is missing between them.
+/// Reads blocks in order and checks that no seq is missing between them. Few blocks are read as they are; after some
+/// more, the file system reads ahead.
 class BlockWalk {
  public:
   /// Starts at the block that contains `from`; if there is none at or after it, at the block before it.
@@ -65,8 +69,12 @@ class BlockWalk {
   Seq last() const { return last_; }
 
  private:
+  void read_ahead();
+
+  const Database& database_;
   std::string where_;
   std::unique_ptr<rocksdb::Iterator> iterator_;
+  std::size_t bytes_left_;  // until it reads ahead
   bool started_ = false;
   Seq last_{};
 };

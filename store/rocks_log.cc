@@ -10,6 +10,7 @@
 #include "store/durable_seq.h"
 #include "store/log_scan.h"
 #include "store/os/mutex.h"
+#include "store/rocks_index.h"
 #include "store/tail.h"
 
 namespace pawl {
@@ -33,6 +34,7 @@ struct RocksLog::Impl {
   Mode mode;
   std::shared_ptr<const DirLock> lock;  // declared before the database, so released after it is closed
   Database database;
+  RocksIndex index{files, dir + "/index"};
   std::optional<Seq> torn_at;
 
   DurableSeq durable;
@@ -248,6 +250,22 @@ Result<void> RocksLog::walk(TaskId from, const std::function<bool(TaskId, Record
   }
   if (!at->status().ok()) return error_of(at->status(), impl_->path() + ": the archive");
   return {};
+}
+
+Result<void> RocksLog::add(std::span<const IndexEntry> entries) {
+  if (impl_->mode == Mode::read_only) return Error{ErrorCode::io, impl_->path() + ": opened read-only"};
+  return impl_->index.add(entries);
+}
+
+Result<void> RocksLog::scan(std::string_view from,
+                            const std::function<bool(std::string_view key, std::string_view value)>& each) {
+  if (impl_->mode == Mode::read_only) return {};
+  return impl_->index.scan(from, each);
+}
+
+Result<void> RocksLog::clear() {
+  if (impl_->mode == Mode::read_only) return Error{ErrorCode::io, impl_->path() + ": opened read-only"};
+  return impl_->index.clear();
 }
 
 Result<void> RocksLog::seal() {

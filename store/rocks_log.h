@@ -37,6 +37,12 @@ class RocksLog final : public Log {
   Result<std::vector<std::uint8_t>> find(TaskId task) override;
   Result<void> walk(TaskId from, const std::function<bool(TaskId, RecordBytes)>& each) override;
 
+  /// In DIR/index (store/rocks_index.h).
+  Result<void> add(std::span<const IndexEntry> entries) override;
+  Result<void> scan(std::string_view from,
+                    const std::function<bool(std::string_view key, std::string_view value)>& each) override;
+  Result<void> clear() override;
+
   /// Creates an independent data folder in `target`, which must not exist yet; tables are hard-linked if the file
   /// system allows it. It contains at least everything that was durable at the call. Threads: any, concurrently with an
   /// append.

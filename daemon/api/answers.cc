@@ -241,15 +241,15 @@ HttpResponse superseded_answer() {
   return response;
 }
 
-void fetch_archived(Archive& archive, ResponseRows& rows) {
+void fetch_archived(Archive& archive, LogIndex* index, ResponseRows& rows) {
   if (rows.archived_task && !rows.task) {
     if (const auto bytes = archive.find(*rows.archived_task)) {
       if (auto archived = unpack_archived(*bytes)) rows.task = std::move(archived->rows.task);
     }
   }
   if (rows.archived_job && !rows.job) {
-    // A job's id does not reveal its task, and a request for such an old job can wait for a walk.
-    const auto read = archive.walk(TaskId{1}, [&](TaskId, RecordBytes bytes) {
+    // A job's id does not reveal its task.
+    const auto read = walk_for_job(archive, index, *rows.archived_job, [&](TaskId, RecordBytes bytes) {
       if (auto archived = unpack_archived(bytes)) {
         for (Job& job : archived->rows.jobs) {
           if (job.id == *rows.archived_job) rows.job = std::move(job);

@@ -10,6 +10,7 @@
 #include "daemon/http/http.h"
 #include "store/archive.h"
 #include "store/commit/sequencer.h"
+#include "store/log_index.h"
 
 namespace pawl {
 
@@ -56,7 +57,8 @@ HttpResponse unknown_answer(Outcome outcome);
 /// 503: another daemon writes the log now, so this one no longer decides anything.
 HttpResponse superseded_answer();
 
-/// Fills in rows from the archive. Blocks for a read. A row not found stays empty.
-void fetch_archived(Archive& archive, ResponseRows& rows);
+/// Fills in rows from the archive. Blocks for a read; without an index (null), for a walk if a job is asked for. A row
+/// not found stays empty.
+void fetch_archived(Archive& archive, LogIndex* index, ResponseRows& rows);
 
 }  // namespace pawl

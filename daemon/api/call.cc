@@ -134,7 +134,7 @@ void finish_write(const std::shared_ptr<PendingWrite>& pending, std::optional<De
   const ResponseRows& rows = pending->rows;
   if (!rows.archived_task && !rows.archived_job) return answer_write(pending, *std::move(decision));
   pending->context.workers.post([pending, decision = *std::move(decision)] {
-    fetch_archived(pending->context.services.archive, pending->rows);
+    fetch_archived(pending->context.services.archive, pending->context.services.index, pending->rows);
     answer_write(pending, decision);
   });
 }

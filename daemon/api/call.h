@@ -39,7 +39,7 @@ struct RouteContext {
   LongPolls claim_waits;  // for a job, by agent
   LogMemory memory{services.journal};
   RecordLines lines;
-  Whereabouts places{services.sequencer, services.archive};
+  Whereabouts places{services.sequencer, services.archive, services.index};
   ThreadPool workers;
 };
 

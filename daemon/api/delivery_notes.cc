@@ -136,7 +136,7 @@ void propose_note(const std::shared_ptr<Noting>& noting) {
                           RouteContext& context = noting->delivery->context;
                           context.workers.post([noting, decision = std::move(decision), &context] {
                             if (!decision) return answer_left(*noting);
-                            fetch_archived(context.services.archive, noting->rows);
+                            fetch_archived(context.services.archive, context.services.index, noting->rows);
                             answer_noted(noting, *decision);
                           });
                         }});

@@ -1,12 +1,12 @@
 #include "daemon/api/history.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
 #include "schema/json/record_json.h"
 #include "schema/limits.h"
-#include "schema/subject.h"
 #include "store/checkpoint.h"
 
 namespace pawl {
@@ -15,6 +15,13 @@ namespace {
 /// How far one call searches before it returns a `next` to continue from.
 constexpr std::size_t archived_per_call_max = 10'000;
 constexpr std::size_t records_per_call_max = 1'000'000;
+/// Each is a read of its own.
+constexpr std::size_t indexed_per_call_max = 10'000;
+
+/// A page takes half as many rows at most.
+constexpr std::size_t entries_per_look = 512;
+
+constexpr TaskId no_end_of_tasks{UINT64_MAX};
 
 bool passes(const Task& task, const TaskFilter& filter) {
   return (!filter.stage || task.stage == *filter.stage) && (!filter.repo || task.repo == *filter.repo) &&
@@ -72,25 +79,10 @@ LiveRows live_rows(const State& state, const TaskFilter& filter, TaskId first) {
   return rows_of(state, filter, all, all.lower_bound(first), [](const auto& row) { return std::optional(row.first); });
 }
 
-/// What identifies the records of a task.
-struct Traces {
-  Task task;
-  std::set<JobId> jobs;
-};
-
-bool is_of(const fb::Record& record, const Traces& traces) {
-  if (const auto* created = record.event_as_TaskCreated()) {
-    return record.stamp()->time_us() == traces.task.created.us && created->repo()->string_view() == traces.task.repo &&
-           created->work_item()->string_view() == traces.task.work_item;
-  }
-  const Subject subject = subject_of(record);
-  return task_of(subject) == traces.task.id || (subject.job && traces.jobs.contains(*subject.job));
-}
-
-std::optional<Traces> live_traces(const State& state, TaskId id) {
+std::optional<TaskAndJobs> live_traces(const State& state, TaskId id) {
   const Task* task = state.tasks.find(id);
   if (!task) return std::nullopt;
-  Traces traces{.task = *task, .jobs = {}};
+  TaskAndJobs traces{.task = *task, .jobs = {}};
   const auto& jobs = state.indexes.jobs_of_task;
   for (auto at = jobs.lower_bound({id, JobId{0}}); at != jobs.end() && at->first == id; ++at) {
     traces.jobs.insert(at->second);
@@ -98,23 +90,128 @@ std::optional<Traces> live_traces(const State& state, TaskId id) {
   return traces;
 }
 
-Result<Traces> traces_of(Sequencer& sequencer, Archive& archive, TaskId id) {
+Result<TaskAndJobs> traces_of(Sequencer& sequencer, Archive& archive, TaskId id) {
   if (auto live = sequencer.ask([id](const State& state) { return live_traces(state, id); })) return std::move(*live);
   const std::vector<std::uint8_t> bytes = PAWL_TRY(archive.find(id));
   Unarchived archived = PAWL_TRY(unpack_archived(bytes));
-  Traces traces{.task = std::move(archived.rows.task), .jobs = {}};
+  TaskAndJobs traces{.task = std::move(archived.rows.task), .jobs = {}};
   for (const Job& job : archived.rows.jobs) traces.jobs.insert(job.id);
   return traces;
 }
 
+/// Calls `each` for the archived tasks from `first` on, until it returns false, but leaves out some of those that do
+/// not match. Returns up to where it looked by itself.
+Result<TaskId> walk_matching(Archive& archive, LogIndex* index, const TaskFilter& filter, TaskId first,
+                             const std::function<bool(TaskId, RecordBytes)>& each) {
+  const LogIndex::Names names{.work_item = filter.work_item, .repo = filter.repo, .stage = filter.stage};
+  for (std::size_t looked_at = 0; looked_at < archived_per_call_max; looked_at += entries_per_look) {
+    const auto known = index ? index->archived_with(names, first, entries_per_look) : std::nullopt;
+    if (!known) {
+      PAWL_TRY(archive.walk(first, each));
+      return no_end_of_tasks;
+    }
+    for (const TaskId id : known->tasks) {
+      const auto bytes = archive.find(id);
+      if (!bytes && bytes.error().code == ErrorCode::missing) continue;  // still in memory
+      if (!bytes) return bytes.error();
+      if (!each(id, *bytes)) return no_end_of_tasks;
+    }
+    if (!known->upto) return no_end_of_tasks;
+    first = next(*known->upto);
+  }
+  return TaskId{raw(first) - 1};
+}
+
+/// Adds to `found`, and lowers `looked_to` if it stops earlier.
+Result<void> find_archived(Archive& archive, LogIndex* index, const TaskFilter& filter, TaskId first, std::size_t limit,
+                           std::map<TaskId, Task>& found, TaskId& looked_to) {
+  std::size_t seen = 0;
+  std::size_t passing = 0;
+  std::optional<Error> damage;
+  const TaskId upto = PAWL_TRY(walk_matching(archive, index, filter, first, [&](TaskId id, RecordBytes bytes) {
+    if (id > looked_to) return false;
+    if (seen++ >= archived_per_call_max || passing > limit) {
+      looked_to = TaskId{raw(id) - 1};
+      return false;
+    }
+    auto archived = unpack_archived(bytes);
+    if (!archived) {
+      damage = archived.error();
+      return false;
+    }
+    if (passes(archived->rows.task, filter)) {
+      ++passing;
+      found.insert_or_assign(id, std::move(archived->rows.task));
+    }
+    return true;
+  }));
+  if (damage) return *damage;
+  looked_to = std::min(looked_to, upto);
+  return {};
+}
+
+/// The lines of a history, up to a limit.
+class HistoryLines {
+ public:
+  HistoryLines(const TaskAndJobs& traces, const Narrow* narrow, std::size_t limit)
+      : traces_(traces), narrow_(narrow), limit_(limit) {}
+
+  bool is_full() const { return page_.lines.size() == limit_; }
+  void take(const fb::Record& record) {
+    const bool is_shown = is_of(record, traces_) && (!narrow_ || narrow_->has(record));
+    if (is_shown) append_record_json(page_.lines.emplace_back(), record, "null", Audience::reader);
+  }
+  void go_on_after(Seq seq) { page_.next = seq; }
+  HistoryPage& page() { return page_; }
+
+ private:
+  const TaskAndJobs& traces_;
+  const Narrow* narrow_;
+  const std::size_t limit_;
+  HistoryPage page_;
+};
+
+/// How far the index was followed.
+struct Indexed {
+  Seq looked_to{};
+  bool has_more = false;  // for another call
+};
+
+/// Takes the records from `from` on that the index knows, if any.
+Result<Indexed> take_indexed(Journal& journal, LogIndex& index, const TaskAndJobs& traces, Seq from, std::size_t limit,
+                             HistoryLines& lines) {
+  Seq looked_to{raw(from) - 1};
+  for (std::size_t seen = 0; !lines.is_full();) {
+    if (seen >= indexed_per_call_max) return Indexed{looked_to, true};
+    const auto found = index.records_of(traces, next(looked_to), limit);
+    if (!found) break;
+    Seq last = found->upto;
+    std::optional<Error> damage;
+    PAWL_TRY(read_these(journal, found->seqs, [&](RecordBytes bytes) {
+      const auto record = view_record(bytes);
+      if (!record) {
+        damage = record.error();
+        return false;
+      }
+      lines.take(**record);
+      if (lines.is_full()) last = Seq{(*record)->stamp()->seq()};
+      return !lines.is_full();
+    }));
+    if (damage) return *damage;
+    seen += found->seqs.size();
+    looked_to = last;
+  }
+  return Indexed{looked_to, false};
+}
+
 }  // namespace
 
-Result<TaskPage> list_tasks(Sequencer& sequencer, Archive& archive, const TaskFilter& filter, TaskId first,
-                            std::size_t limit) {
+Result<TaskPage> list_tasks(Sequencer& sequencer, Archive& archive, LogIndex* index, const TaskFilter& filter,
+                            TaskId first, std::size_t limit) {
   // Memory before the archive: a task that moves in between is then found in the archive.
   std::map<TaskId, Task> found;
   std::optional<TaskId> from = first;
-  TaskId looked_to{UINT64_MAX};  // ids above were not read
+  TaskId looked_to = no_end_of_tasks;  // ids above were not read
   while (from && found.size() <= limit) {
     const LiveRows rows =
         sequencer.ask([&filter, start = *from](const State& state) { return live_rows(state, filter, start); });
@@ -124,29 +221,7 @@ Result<TaskPage> list_tasks(Sequencer& sequencer, Archive& archive, const TaskFi
   if (from) looked_to = std::min(looked_to, TaskId{raw(*from) - 1});
 
   const bool may_be_archived = !filter.stage || is_terminal(*filter.stage);
-  if (may_be_archived) {
-    std::size_t seen = 0;
-    std::size_t passing = 0;
-    std::optional<Error> damage;
-    PAWL_TRY(archive.walk(first, [&](TaskId id, RecordBytes bytes) {
-      if (id > looked_to) return false;
-      if (seen++ >= archived_per_call_max || passing > limit) {
-        looked_to = TaskId{raw(id) - 1};
-        return false;
-      }
-      auto archived = unpack_archived(bytes);
-      if (!archived) {
-        damage = archived.error();
-        return false;
-      }
-      if (passes(archived->rows.task, filter)) {
-        ++passing;
-        found.insert_or_assign(id, std::move(archived->rows.task));
-      }
-      return true;
-    }));
-    if (damage) return *damage;
-  }
+  if (may_be_archived) PAWL_TRY(find_archived(archive, index, filter, first, limit, found, looked_to));
 
   TaskPage page;
   for (auto& [id, task] : found) {
@@ -157,35 +232,39 @@ Result<TaskPage> list_tasks(Sequencer& sequencer, Archive& archive, const TaskFi
     }
     page.tasks.push_back(std::move(task));
   }
-  if (looked_to != TaskId{UINT64_MAX}) page.next = looked_to;
+  if (looked_to != no_end_of_tasks) page.next = looked_to;
   return page;
 }
 
-Result<HistoryPage> history_of(Sequencer& sequencer, Journal& journal, Archive& archive, const Narrow* narrow,
-                               TaskId task, Seq after, std::size_t limit) {
-  const Traces traces = PAWL_TRY(traces_of(sequencer, archive, task));
-  HistoryPage page;
+Result<HistoryPage> history_of(Sequencer& sequencer, Journal& journal, Archive& archive, LogIndex* index,
+                               const Narrow* narrow, TaskId task, Seq after, std::size_t limit) {
+  const TaskAndJobs traces = PAWL_TRY(traces_of(sequencer, archive, task));
+  HistoryLines lines(traces, narrow, limit);
+  // No record can mention a task before the one that defined its first pipeline.
+  Seq from = std::max(next(after), traces.task.pipeline);
+  std::size_t records_max = records_per_call_max;
+  if (index) {
+    const Indexed indexed = PAWL_TRY(take_indexed(journal, *index, traces, from, limit, lines));
+    if (indexed.has_more) records_max = 0;
+    from = next(indexed.looked_to);
+  }
   std::size_t seen = 0;
   std::optional<Error> damage;
-  // No record can mention a task before the one that defined its first pipeline.
-  const Seq from = std::max(next(after), traces.task.pipeline);
   PAWL_TRY(journal.read(from, [&](RecordBytes bytes) {
     const auto record = view_record(bytes);
     if (!record) {
       damage = record.error();
       return false;
     }
-    const std::uint64_t seq = (*record)->stamp()->seq();
-    if (++seen > records_per_call_max || page.lines.size() == limit) {
-      page.next = Seq{seq - 1};
+    if (++seen > records_max || lines.is_full()) {
+      lines.go_on_after(Seq{(*record)->stamp()->seq() - 1});
       return false;
     }
-    const bool is_shown = is_of(**record, traces) && (!narrow || narrow->has(**record));
-    if (is_shown) append_record_json(page.lines.emplace_back(), **record, "null", Audience::reader);
+    lines.take(**record);
     return true;
   }));
   if (damage) return *damage;
-  return page;
+  return std::move(lines.page());
 }
 
 }  // namespace pawl

@@ -11,6 +11,7 @@
 #include "store/archive.h"
 #include "store/commit/sequencer.h"
 #include "store/journal.h"
+#include "store/log_index.h"
 
 namespace pawl {
 
@@ -27,9 +28,10 @@ struct TaskPage {
 };
 
 /// The tasks that match the filter, live and archived, from `first` on; at most `limit`. A short page may still have a
-/// `next`: the search per call is bounded too.
-Result<TaskPage> list_tasks(Sequencer& sequencer, Archive& archive, const TaskFilter& filter, TaskId first,
-                            std::size_t limit);
+/// `next`: the search per call is bounded too. `index` may be null, here and below: what it does not know is searched
+/// for.
+Result<TaskPage> list_tasks(Sequencer& sequencer, Archive& archive, LogIndex* index, const TaskFilter& filter,
+                            TaskId first, std::size_t limit);
 
 struct HistoryPage {
   std::vector<std::string> lines;  // records as JSON, without their effects
@@ -38,7 +40,7 @@ struct HistoryPage {
 
 /// The records about a task, its jobs or its lease. `missing`: no task with that id was ever created. `narrow`: the
 /// requester's limits; null: show all.
-Result<HistoryPage> history_of(Sequencer& sequencer, Journal& journal, Archive& archive, const Narrow* narrow,
-                               TaskId task, Seq after, std::size_t limit);
+Result<HistoryPage> history_of(Sequencer& sequencer, Journal& journal, Archive& archive, LogIndex* index,
+                               const Narrow* narrow, TaskId task, Seq after, std::size_t limit);
 
 }  // namespace pawl

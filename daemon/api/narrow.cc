@@ -85,10 +85,10 @@ std::optional<Whereabouts::OfJob> Whereabouts::of(JobId job) {
     return found;
   });
   if (looked.found || !looked.given_out) return looked.found;
-  // A job's id does not reveal its task. Remembers everything on the walk: a client that follows the log asks for the
+  // A job's id does not reveal its task. Remembers everything on the way: a client that follows the log asks for the
   // next job next.
   std::optional<OfJob> found;
-  const auto walked = archive_.walk(TaskId{1}, [&](TaskId id, RecordBytes bytes) {
+  const auto walked = walk_for_job(archive_, index_, job, [&](TaskId id, RecordBytes bytes) {
     if (const auto archived = unpack_archived(bytes)) {
       const Found here = found_in(archived->rows);
       remember(id, here);

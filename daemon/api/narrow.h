@@ -11,6 +11,7 @@
 #include "record_generated.h"
 #include "store/archive.h"
 #include "store/commit/sequencer.h"
+#include "store/log_index.h"
 #include "store/os/mutex.h"
 
 namespace pawl {
@@ -24,8 +25,9 @@ class Whereabouts {
     std::string agent;
   };
 
-  /// Both outlive it.
-  Whereabouts(Sequencer& sequencer, Archive& archive) : sequencer_(sequencer), archive_(archive) {}
+  /// All outlive it; `index` may be null.
+  Whereabouts(Sequencer& sequencer, Archive& archive, LogIndex* index)
+      : sequencer_(sequencer), archive_(archive), index_(index) {}
 
   /// None if no task with that id was created, or it cannot be read.
   std::optional<std::string> repo_of(TaskId task);
@@ -44,6 +46,7 @@ class Whereabouts {
 
   Sequencer& sequencer_;
   Archive& archive_;
+  LogIndex* index_;
   Mutex mutex_;
   std::map<TaskId, std::string> repos_ PAWL_GUARDED_BY(mutex_);
   std::map<JobId, OfJob> jobs_ PAWL_GUARDED_BY(mutex_);

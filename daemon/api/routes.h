@@ -19,6 +19,7 @@
 #include "store/archive.h"
 #include "store/commit/sequencer.h"
 #include "store/journal.h"
+#include "store/log_index.h"
 
 namespace pawl {
 
@@ -39,11 +40,12 @@ struct Readiness {
 /// A sentence on whether there is room, and how much is left.
 std::string words_on_room(const Readiness& seen);
 
-/// What the routes depend on. `sequencer`, `journal` and `archive` outlive the Api.
+/// What the routes depend on. `sequencer`, `journal`, `archive` and `index` outlive the Api.
 struct Services {
   Sequencer& sequencer;
   Journal& journal;
   Archive& archive;
+  LogIndex* index = nullptr;          // null: what is in log and archive is searched for
   std::string boot_id;                // the daemon's
   std::string version;                // the program's
   std::filesystem::path logs_folder;  // with the captured output of jobs

@@ -239,7 +239,7 @@ void with_job(const Call& call, std::function<void(RouteContext&, const Job&, co
       },
       [&context = call.context, rows, reply = call.reply, found = std::move(found)] {
         context.workers.post([&context, rows, reply, found] {
-          fetch_archived(context.services.archive, *rows);
+          fetch_archived(context.services.archive, context.services.index, *rows);
           if (!rows->job) return reply(unknown_answer(Outcome::unknown_job));
           found(context, *rows->job, reply);
         });

@@ -45,7 +45,7 @@ void answer_advance(RouteContext& context, TaskId task, const AdvanceAnswer& ans
       },
       [&context, rows, answer, reply = std::move(reply)] {
         context.workers.post([&context, rows, answer, reply] {
-          fetch_archived(context.services.archive, *rows);
+          fetch_archived(context.services.archive, context.services.index, *rows);
           HttpResponse response;
           if (answer.outcome != Outcome::accepted && context.services.sequencer.is_superseded()) {
             response = superseded_answer();
@@ -322,7 +322,7 @@ void tasks_get(Call call) {
         };
         if (!rows->archived_task) return answer();
         context.workers.post([&context, rows, answer] {
-          fetch_archived(context.services.archive, *rows);
+          fetch_archived(context.services.archive, context.services.index, *rows);
           answer();
         });
       });
@@ -338,7 +338,8 @@ void tasks_list(Call call) {
   call.context.workers.post([&context = call.context, filter = std::move(filter), reply = call.reply,
                              limit = static_cast<std::size_t>(call.query.number("limit")),
                              first = TaskId{static_cast<std::uint64_t>(call.query.number("after")) + 1}] {
-    const auto page = list_tasks(context.services.sequencer, context.services.archive, filter, first, limit);
+    const auto page =
+        list_tasks(context.services.sequencer, context.services.archive, context.services.index, filter, first, limit);
     if (!page) return reply(http_error(500, "io", page.error().message));
     HttpResponse response;
     std::string& out = response.body;
@@ -359,7 +360,7 @@ void tasks_history(Call call) {
                              limit = static_cast<std::size_t>(call.query.number("limit")),
                              after = Seq{static_cast<std::uint64_t>(call.query.number("after"))}] {
     const auto page = history_of(context.services.sequencer, context.services.journal, context.services.archive,
-                                 narrow.get(), task, after, limit);
+                                 context.services.index, narrow.get(), task, after, limit);
     if (!page && page.error().code == ErrorCode::missing) {
       return reply(unknown_answer(Outcome::unknown_task));
     }

@@ -4,8 +4,10 @@
 
 #include "engine/policies/stuck.h"
 #include "store/key_format.h"
+#include "store/log_index.h"
 #include "store/open.h"
 #include "store/restore.h"
+#include "tests/unit/store/index_oracle.h"
 #include "tests/world/daemon.h"
 #include "tests/world/pipelines.h"
 
@@ -297,11 +299,24 @@ void Story::start_daemon() {
   auto opened = open_state(**log);
   if (!opened) return broken("the log cannot be recovered: " + opened.error().message);
   witness_.recovered(opened->state, opened->chain, **log);
+  // Behind at every third start. A comparison reads log and archive several times.
+  check_index(**log, starts_ % 3 == 0 ? 50 : SIZE_MAX, starts_ < 6);
   if (failure_) return;
   served_since_us_ = scheduler.now();
   daemon_ = std::make_unique<Daemon>(*this, std::move(*log), std::move(*opened), fresh_id("boot-of-pawld"));
   own_hosts.insert(machines.host(daemon_machine));
   daemon_->begin();
+}
+
+/// The index goes on from where it was, and finds what a walk of log and archive finds.
+void Story::check_index(MemoryLog& log, std::size_t records_max, bool compares) {
+  LogIndex index(log, log, log);
+  const auto removed = index.begin();
+  if (!removed || *removed)
+    return broken("the index is not taken up: " + (removed ? **removed : removed.error().message));
+  if (const auto extended = index.extend(records_max); !extended) broken("no index: " + extended.error().message);
+  const auto difference = compares ? difference_of(log, index) : std::nullopt;
+  if (difference) broken("the index differs: " + *difference);
 }
 
 void Story::kill_daemon() {
@@ -565,6 +580,7 @@ void Story::judge_settled() {
 
 /// Nothing of finished tasks is left.
 void Story::judge_tidy() {
+  if (daemon_) check_index(daemon_->log(), SIZE_MAX, true);
   if (!daemon_ || !daemon_->serves()) return broken("the last start never finished");
   for (const auto& [task, tree] : folder.worktrees) {
     const Task* row = witness_.state().tasks.find(task);

@@ -334,6 +334,7 @@ class Story {
   void follow_script();
   void strike();
   void start_daemon();
+  void check_index(MemoryLog& log, std::size_t records_max, bool compares);
   void kill_daemon();
   void end_daemon();
   void crash();

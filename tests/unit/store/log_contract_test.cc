@@ -1,4 +1,4 @@
-// The contract of every journal, checkpoint store and archive, tried on each log's.
+// The contract of every journal, checkpoint store, archive and index store, tried on each log's.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -68,6 +68,7 @@ class Contract : public testing::TestWithParam<Kind> {
   Journal& journal() { return log(); }
   CheckpointStore& checkpoints() { return log(); }
   Archive& archive() { return log(); }
+  IndexStore& index() { return log(); }
 
   std::unique_ptr<Subject> subject_;
 };
@@ -75,11 +76,26 @@ class Contract : public testing::TestWithParam<Kind> {
 class JournalContract : public Contract {};
 class CheckpointStoreContract : public Contract {};
 class ArchiveContract : public Contract {};
+class IndexStoreContract : public Contract {
+ protected:
+  /// The entries from a key on, at most `count`, as "key=value key=value".
+  std::string entries(std::string_view from = {}, std::size_t count = 100) {
+    std::string all;
+    const Result<void> scanned = index().scan(from, [&](std::string_view key, std::string_view value) {
+      all += (all.empty() ? "" : " ") + std::string(key) + "=" + std::string(value);
+      return --count > 0;
+    });
+    EXPECT_TRUE(scanned.has_value()) << scanned.error().message;
+    return all;
+  }
+  void add(const std::vector<IndexEntry>& entries) { ASSERT_TRUE(index().add(entries).has_value()); }
+};
 
 constexpr auto name_of_kind = [](const auto& each) { return each.param == Kind::memory ? "memory" : "rocks"; };
 INSTANTIATE_TEST_SUITE_P(Logs, JournalContract, testing::Values(Kind::memory, Kind::rocks), name_of_kind);
 INSTANTIATE_TEST_SUITE_P(Logs, CheckpointStoreContract, testing::Values(Kind::memory, Kind::rocks), name_of_kind);
 INSTANTIATE_TEST_SUITE_P(Logs, ArchiveContract, testing::Values(Kind::memory, Kind::rocks), name_of_kind);
+INSTANTIATE_TEST_SUITE_P(Logs, IndexStoreContract, testing::Values(Kind::memory, Kind::rocks), name_of_kind);
 
 TEST_P(JournalContract, fresh_journal_is_empty) {
   EXPECT_TRUE(records_in(journal()).empty());
@@ -438,6 +454,76 @@ TEST_P(ArchiveContract, archive_is_read_in_the_order_of_ids) {
   seen.clear();
   EXPECT_TRUE(archive().walk(TaskId{3}, note).has_value());
   EXPECT_EQ(seen, (std::vector{TaskId{4}}));
+}
+
+TEST_P(IndexStoreContract, fresh_index_is_empty) {
+  EXPECT_EQ(entries(), "");
+}
+
+TEST_P(IndexStoreContract, entries_are_read_in_the_order_of_their_bytes_from_a_key_on) {
+  add({{"b", "2"}, {std::string("\xff", 1), "4"}, {"a", "1"}});
+  add({{"bb", "3"}, {"", "0"}});
+  EXPECT_EQ(entries(), "=0 a=1 b=2 bb=3 \xff=4");
+  EXPECT_EQ(entries("b"), "b=2 bb=3 \xff=4");
+  EXPECT_EQ(entries("ba"), "bb=3 \xff=4");
+  EXPECT_EQ(entries("a", 2), "a=1 b=2");
+}
+
+TEST_P(IndexStoreContract, an_entry_replaces_the_one_with_its_key) {
+  add({{"a", "1"}, {"b", "1"}});
+  add({{"a", "2"}, {"a", "3"}});
+  EXPECT_EQ(entries(), "a=3 b=1");
+}
+
+TEST_P(IndexStoreContract, entries_outlive_an_orderly_end) {
+  add({{"a", "1"}});
+  ASSERT_TRUE(subject_->reopen().has_value());
+  EXPECT_EQ(entries(), "a=1");
+}
+
+TEST_P(IndexStoreContract, a_cleared_index_is_empty_and_can_be_filled_again) {
+  add({{"a", "1"}});
+  ASSERT_TRUE(index().clear().has_value());
+  EXPECT_EQ(entries(), "");
+  ASSERT_TRUE(index().clear().has_value());
+  add({{"b", "1"}});
+  ASSERT_TRUE(subject_->reopen().has_value());
+  EXPECT_EQ(entries(), "b=1");
+}
+
+TEST_P(IndexStoreContract, neither_log_nor_archive_notices_the_index) {
+  Writer writer(journal());
+  writer.boot();
+  add({{"a", "1"}});
+  writer.create_task("W-1");
+  writer.cancel_task(TaskId{1});
+  const auto before = records_in(journal());
+  ASSERT_TRUE(index().clear().has_value());
+  ASSERT_TRUE(subject_->reopen().has_value());
+  EXPECT_EQ(records_in(journal()), before);
+  EXPECT_TRUE(archive().find(TaskId{1}).has_value());
+}
+
+TEST_P(IndexStoreContract, is_read_while_it_is_added_to_and_cleared) {
+  std::atomic<bool> ends{false};
+  std::atomic<bool> is_whole{true};
+  std::thread reader([&] {
+    while (!ends) {
+      std::size_t seen = 0;
+      const auto scanned = index().scan({}, [&](std::string_view, std::string_view) { return ++seen > 0; });
+      if (!scanned || seen % 2 != 0) is_whole = false;
+    }
+  });
+  for (int i = 0; i < 50; ++i) {
+    const std::string number = std::to_string(i);
+    EXPECT_TRUE(index().add(std::vector<IndexEntry>{{"a" + number, "1"}, {"b" + number, "2"}}).has_value());
+    if (i % 10 == 9) {
+      EXPECT_TRUE(index().clear().has_value());
+    }
+  }
+  ends = true;
+  reader.join();
+  EXPECT_TRUE(is_whole);
 }
 
 }  // namespace
