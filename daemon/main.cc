@@ -64,7 +64,7 @@ constexpr const char* here = ".";
 
 constexpr std::uint64_t checkpoint_every_records = 100'000;
 /// How many threads run under load, including those of the log's database.
-constexpr std::size_t threads_wanted = 49;
+constexpr std::size_t threads_wanted = 50;
 
 int usage(const Error& error) {
   std::fprintf(stderr, "pawld: %s\n", printable_lines(error.message).c_str());

@@ -5,10 +5,10 @@
 // answered, its records published and its effects started, so no one ever sees what a crash could undo. A failed append
 // ends the process; an append that another writer beat ends the deciding (Options::superseded).
 //
-// Which thread that is: one that submits a request may serve it, and with it all others that wait (serve()). At low load
-// a request is then decided, appended and answered without any other thread: each hand-over costs a wake-up, and two of
-// them cost more than a sync of the disk. The sequencer's own threads do what is left over: what was submitted by
-// threads that do not serve, appends while there is more to decide, and what is due after a time.
+// Which thread that is: one that submits a request may serve it, and with it all others that wait (serve()). At low
+// load a request is then decided, appended and answered without any other thread: each hand-over costs a wake-up, and
+// two of them cost more than a sync of the disk. The sequencer's own threads do what is left over: what was submitted
+// by threads that do not serve, appends while there is more to decide, and what is due after a time.
 #pragma once
 
 #include <cstdint>
