@@ -269,7 +269,8 @@ Result<void> LogIndex::read_tasks(const Names& names, TaskId first, std::size_t 
   std::size_t agreed = 0;
   std::size_t seen = 0;
   for (std::size_t i = 0;; i = (i + 1) % lists.size()) {
-    const auto& [kind, hash] = lists[i];
+    const IndexKind kind = lists[i].first;
+    const std::uint64_t hash = lists[i].second;
     bool has_more = false;
     PAWL_TRY(store_.scan(index_key(kind, hash, wanted), [&](std::string_view key, std::string_view) {
       const auto at = index_key_in(key, kind);
