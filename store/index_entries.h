@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "schema/ids.h"
+#include "schema/time.h"
 #include "schema/record_view.h"
 #include "schema/result.h"
 #include "store/chain.h"

@@ -299,7 +299,7 @@ std::optional<std::set<TaskId>> LogIndex::not_indexed_yet(const Look& look) {
     tail_ = {.clears = look.clears, .from = look.mark.seq, .upto = look.mark.seq, .ended = look.mark.ending};
   }
   bool is_whole = true;
-  const Result<void> read = journal_.read(next(tail_.upto), [&](RecordBytes bytes) {
+  const Result<void> read = journal_.read(next(tail_.upto), [&](RecordBytes bytes) PAWL_REQUIRES(tail_mutex_) {
     const auto record = view_record(bytes);
     is_whole = record.has_value();
     if (!is_whole) return false;

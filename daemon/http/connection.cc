@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "daemon/http/request_head.h"
+#include "schema/result.h"
 
 namespace pawl {
 namespace {
