@@ -33,9 +33,18 @@ Result<void> RocksIndex::open() {
   return {};
 }
 
+Result<std::shared_lock<std::shared_mutex>> RocksIndex::hold_open() {
+  while (true) {
+    std::shared_lock lock(mutex_);
+    if (db_) return lock;
+    // A clear() may come between the opening and the lock.
+    lock.unlock();
+    PAWL_TRY(open());
+  }
+}
+
 Result<void> RocksIndex::add(std::span<const IndexEntry> entries) {
-  PAWL_TRY(open());
-  const std::shared_lock lock(mutex_);
+  const std::shared_lock lock = PAWL_TRY(hold_open());
   rocksdb::WriteBatch write;
   rocksdb::Status status;
   for (const IndexEntry& entry : entries) {
@@ -52,8 +61,7 @@ Result<void> RocksIndex::add(std::span<const IndexEntry> entries) {
 
 Result<void> RocksIndex::scan(std::string_view from,
                               const std::function<bool(std::string_view key, std::string_view value)>& each) {
-  PAWL_TRY(open());
-  const std::shared_lock lock(mutex_);
+  const std::shared_lock lock = PAWL_TRY(hold_open());
   const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
   for (at->Seek(from); at->Valid(); at->Next()) {
     if (!each(at->key().ToStringView(), at->value().ToStringView())) return {};

@@ -29,6 +29,8 @@ class RocksIndex final : public IndexStore {
 
  private:
   Result<void> open();
+  /// Opens it if it is not open, and keeps it so.
+  Result<std::shared_lock<std::shared_mutex>> hold_open();
 
   Files& files_;
   const std::string path_;
