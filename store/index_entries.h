@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "schema/ids.h"
-#include "schema/time.h"
 #include "schema/record_view.h"
 #include "schema/result.h"
+#include "schema/time.h"
 #include "store/chain.h"
 #include "store/index_store.h"
 
