@@ -1,4 +1,4 @@
-// Takes checkpoints from time to time, on a thread of its own: from the log, so that whoever owns the state is not
+// Takes checkpoints from time to time, on a thread of its own: from the log, so that the owner of the state is not
 // delayed.
 #pragma once
 
