@@ -22,11 +22,14 @@ enum class LogMode {
   /// Takes no lock and writes nothing, so it works while a daemon is writing. Shows what was durable when it was
   /// opened.
   read_only,
+  /// As read_only, but damage is an error only if it leaves no record before it. Otherwise it is the error with which
+  /// each read ends that gets there. For forensics alone: nothing may be decided on such a log.
+  readable_part,
 };
 
 /// Opens the log in a data folder, whatever kind it is.
-/// `missing`: there is no log (read_only); `busy`: another process, named by its pid, is writing; `malformed`: not a
-/// pawl folder; `unsupported`: a newer format; `damaged`: names the first seq that cannot be read.
+/// `missing`: there is no log (unless it is to be written); `busy`: another process, named by its pid, is writing;
+/// `malformed`: not a pawl folder; `unsupported`: a newer format; `damaged`: names the first seq that cannot be read.
 Result<std::unique_ptr<Log>> open_log(const std::string& data_dir, LogMode mode);
 /// Opens a log for writing in a folder whose lock is already held. Requires: the folder was entered and stays the
 /// working folder. Then the log's paths always lead into it, whatever happens to the folder's name.

@@ -42,16 +42,19 @@ Seq first_to_walk(const Database& database, const FoundBlocks& in_wal, LogEnd en
 
 }  // namespace
 
-Result<LogScan> scan_log(Files& files, const std::string& dir) {
+Result<LogScan> scan_log(Files& files, const std::string& dir, Extent extent) {
   const std::string path = dir + "/log";
   TailEvidence evidence;
   // In this order: a concurrent writer only adds, so whatever the seal and the files show now, the database must have
   // later.
-  evidence.sealed = PAWL_TRY(read_seal(dir, files));
+  const Result<Seq> sealed = read_seal(dir, files);
+  if (!sealed && (extent == Extent::whole || sealed.error().code != ErrorCode::damaged)) return sealed.error();
+  evidence.sealed = sealed ? *sealed : Seq{};
   const FoundInWal in_wal = PAWL_TRY(blocks_in_wal(path, files));
   PAWL_TRY(check_families(files, path));
 
   LogScan scan;
+  if (!sealed) scan.damage = sealed.error();
   evidence.end = PAWL_TRY(open_leniently(files, path, scan));
   if (evidence.end == LogEnd::clean && in_wal.has_hole) evidence.end = LogEnd::cut_short;
   evidence.highest = in_wal.highest;
@@ -60,13 +63,18 @@ Result<LogScan> scan_log(Files& files, const std::string& dir) {
   BlockWalk walk(scan.database, first_to_walk(scan.database, in_wal, evidence.end), path);
   while (true) {
     const Result<std::optional<Block>> block = walk.next_block();
-    if (!block && block.error().code == ErrorCode::unsupported) return block.error();
+    const bool is_newer = !block && block.error().code == ErrorCode::unsupported;
+    if (is_newer && extent == Extent::whole) return block.error();
+    if (is_newer) scan.damage = block.error();
     if (!block) evidence.end = LogEnd::wrong_bytes;
     if (!block || !*block) break;
   }
   evidence.last = walk.last();
   scan.last = evidence.last;
-  scan.torn_at = PAWL_TRY(judge_tail(evidence, path));
+  const Result<std::optional<Seq>> torn_at = judge_tail(evidence, path);
+  if (!torn_at && (extent == Extent::whole || scan.last == Seq{})) return torn_at.error();
+  if (!torn_at && !scan.damage) scan.damage = torn_at.error();
+  if (torn_at) scan.torn_at = *torn_at;
   return scan;
 }
 

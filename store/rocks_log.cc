@@ -36,6 +36,7 @@ struct RocksLog::Impl {
   Database database;
   RocksIndex index{files, dir + "/index"};
   std::optional<Seq> torn_at;
+  std::optional<Error> damage;  // what follows the last record of a readable part
 
   DurableSeq durable;
   bool failed = false;  // appending thread only
@@ -46,6 +47,7 @@ struct RocksLog::Impl {
   std::string path() const { return dir + "/log"; }
   rocksdb::ColumnFamilyHandle* family(Family family) const { return database.families[family]; }
 
+  Result<void> check_not_lost();
   Result<void> create();
   Result<void> open_for_writing();
   Result<void> open_for_reading();
@@ -62,6 +64,7 @@ Result<std::unique_ptr<RocksLog>> RocksLog::open(const std::string& dir, Mode mo
       PAWL_TRY(impl->open_for_writing());
       break;
     case Mode::read_only:
+    case Mode::readable_part:
       PAWL_TRY(impl->open_for_reading());
       break;
   }
@@ -75,14 +78,23 @@ Result<std::unique_ptr<RocksLog>> RocksLog::open(std::shared_ptr<const DirLock> 
   return std::unique_ptr<RocksLog>(new RocksLog(std::move(impl)));
 }
 
+/// Requires: the log has no CURRENT file. `damaged` if there was a log here.
+Result<void> RocksLog::Impl::check_not_lost() {
+  const Seq sealed = PAWL_TRY(read_seal(dir, files));
+  const bool has_files = !names_in(files, path()).empty();
+  if (sealed > Seq{}) {
+    return damaged_at(Seq{1}, path(),
+                      std::string("the log ") + (has_files ? "has no CURRENT file" : "is gone") +
+                          "; it was sealed at " + std::to_string(raw(sealed)));
+  }
+  if (has_files) return damaged_at(Seq{1}, path(), "the log has no CURRENT file");
+  return {};
+}
+
 /// Creates the log under a temporary name: creating a database takes many steps, and one interrupted halfway could not
 /// be distinguished from a foreign one.
 Result<void> RocksLog::Impl::create() {
-  const Seq sealed = PAWL_TRY(read_seal(dir, files));
-  if (sealed > Seq{}) {
-    return damaged_at(Seq{1}, path(), "the log is gone; it was sealed at " + std::to_string(raw(sealed)));
-  }
-  if (!names_in(files, path()).empty()) return damaged_at(Seq{1}, path(), "the log has no CURRENT file");
+  PAWL_TRY(check_not_lost());
   const std::string fresh = path() + ".new";
   files.remove_all(fresh);  // from an interrupted start
   Database made;
@@ -118,27 +130,30 @@ Result<void> RocksLog::Impl::open_for_writing() {
 
 Result<void> RocksLog::Impl::open_for_reading() {
   if (!PAWL_TRY(files.exists(dir))) return Error{ErrorCode::missing, dir + ": no such folder"};
-  // A sealed log that is gone is damage.
-  if (!PAWL_TRY(files.exists(path())) && PAWL_TRY(read_seal(dir, files)) == Seq{}) {
+  if (!PAWL_TRY(files.exists(path() + "/CURRENT"))) {
+    PAWL_TRY(check_not_lost());
     return Error{ErrorCode::missing, dir + " is not a pawl data folder (it has no log/)"};
   }
+  const Extent extent = mode == Mode::readable_part ? Extent::part : Extent::whole;
   // While we look, a concurrent writer may delete a file whose content it has just moved to another: an apparent
   // problem counts only if the folder did not change meanwhile.
   for (int attempt = 1;; ++attempt) {
     const std::set<std::string> names = names_in(files, path());
-    Result<LogScan> found = scan_log(files, dir);
-    if (!found && attempt < attempts_max && names_in(files, path()) != names) continue;
+    Result<LogScan> found = scan_log(files, dir, extent);
+    const bool is_whole = found && !found->damage;
+    if (!is_whole && attempt < attempts_max && names_in(files, path()) != names) continue;
     if (!found) return std::move(found).error();
     if (!found->begun) return Error{ErrorCode::missing, path() + ": the log has not been begun yet"};
     database = std::move(found->database);
     durable.advance(found->last);
     torn_at = found->torn_at;
+    damage = std::move(found->damage);
     return {};
   }
 }
 
 Result<void> RocksLog::append(const Batch& batch, Seq expected_next) {
-  if (impl_->mode == Mode::read_only) return Error{ErrorCode::io, impl_->path() + ": opened read-only"};
+  if (impl_->mode != Mode::write) return Error{ErrorCode::io, impl_->path() + ": opened read-only"};
   if (impl_->failed) return Error{ErrorCode::io, impl_->path() + ": an earlier append failed"};
   const Seq last = impl_->durable.last();
   const Seq first = first_after(last, expected_next, batch.records.front());
@@ -177,15 +192,16 @@ Result<void> RocksLog::append(const Batch& batch, Seq expected_next) {
 
 Result<void> RocksLog::read(Seq from, const std::function<bool(RecordBytes)>& each) {
   from = std::max(from, Seq{1});
-  if (from > impl_->durable.last()) return {};
+  const Result<void> end = impl_->damage ? Result<void>(*impl_->damage) : Result<void>();
+  if (from > impl_->durable.last()) return end;
   BlockWalk walk(impl_->database, from, impl_->path());
   BlockReader reader;
-  while (true) {
+  while (!impl_->damage || walk.last() < impl_->durable.last()) {
     const std::optional<Block> block = PAWL_TRY(walk.next_block());
     if (!block) break;
     if (!reader.read(*block, from, each)) return {};
   }
-  return {};
+  return end;
 }
 
 Result<void> RocksLog::follow(Seq from, const std::function<bool(RecordBytes)>& each, std::stop_token stop) {
@@ -253,23 +269,23 @@ Result<void> RocksLog::walk(TaskId from, const std::function<bool(TaskId, Record
 }
 
 Result<void> RocksLog::add(std::span<const IndexEntry> entries) {
-  if (impl_->mode == Mode::read_only) return Error{ErrorCode::io, impl_->path() + ": opened read-only"};
+  if (impl_->mode != Mode::write) return Error{ErrorCode::io, impl_->path() + ": opened read-only"};
   return impl_->index.add(entries);
 }
 
 Result<void> RocksLog::scan(std::string_view from,
                             const std::function<bool(std::string_view key, std::string_view value)>& each) {
-  if (impl_->mode == Mode::read_only) return {};
+  if (impl_->mode != Mode::write) return {};
   return impl_->index.scan(from, each);
 }
 
 Result<void> RocksLog::clear() {
-  if (impl_->mode == Mode::read_only) return Error{ErrorCode::io, impl_->path() + ": opened read-only"};
+  if (impl_->mode != Mode::write) return Error{ErrorCode::io, impl_->path() + ": opened read-only"};
   return impl_->index.clear();
 }
 
 Result<void> RocksLog::seal() {
-  if (impl_->mode == Mode::read_only) return Error{ErrorCode::io, impl_->path() + ": opened read-only"};
+  if (impl_->mode != Mode::write) return Error{ErrorCode::io, impl_->path() + ": opened read-only"};
   return write_seal(impl_->dir, impl_->durable.last(), impl_->files);
 }
 
@@ -298,7 +314,7 @@ Result<void> RocksLog::backup(const std::string& target) {
   if (!made) return Error{ErrorCode::malformed, target + " already exists"};
   Result<void> copied = impl_->copy_to(target);
   // A concurrent writer may have deleted files that we saw when we opened: look again.
-  for (int attempt = 1; !copied && impl_->mode == Mode::read_only && attempt < attempts_max; ++attempt) {
+  for (int attempt = 1; !copied && impl_->mode != Mode::write && attempt < attempts_max; ++attempt) {
     files.remove_all(target + "/log");
     const Result<std::unique_ptr<RocksLog>> again = open(impl_->dir, Mode::read_only, files);
     if (!again) break;

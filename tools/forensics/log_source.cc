@@ -87,8 +87,17 @@ class ShownJournal final : public Journal {
   std::uint64_t last_;
 };
 
+/// Opens a log to read what is left of it. If nothing is, the error says what to do.
+Result<std::unique_ptr<Log>> open_part(const std::string& dir) {
+  auto log = open_log(dir, LogMode::readable_part);
+  if (log || log.error().code != ErrorCode::damaged) return log;
+  Error error = log.error();
+  error.message += "; nothing of this log can be read: look for a backup, or for another copy of the folder";
+  return error;
+}
+
 Result<std::optional<Seq>> walk_folder(const std::string& dir, const LogWalk& walk) {
-  const std::unique_ptr<Log> log = PAWL_TRY(open_log(dir, LogMode::read_only));
+  const std::unique_ptr<Log> log = PAWL_TRY(walk.broken ? open_part(dir) : open_log(dir, LogMode::read_only));
   ReadingProgress progress(walk.purpose);
   ShownJournal shown(*log, progress);
   Replica& replica = walk.begin({}, {});
@@ -248,7 +257,7 @@ Result<std::string> log_named(const std::optional<std::string>& word, const Argu
 }
 
 Result<std::unique_ptr<Log>> open_data(const Arguments& arguments, std::string_view command) {
-  if (const auto dir = arguments.value("data")) return open_log(*dir, LogMode::read_only);
+  if (const auto dir = arguments.value("data")) return open_part(*dir);
   return Error{ErrorCode::malformed, std::string(command) + ": which data folder? Give --data DIR, or set PAWL_DATA"};
 }
 

@@ -35,7 +35,7 @@ std::vector<OptionSpec> with_log_options(std::vector<OptionSpec> own);
 Result<std::string> log_named(const std::optional<std::string>& word, const Arguments& arguments,
                               std::string_view command);
 
-/// The log of the folder in `--data`.
+/// The log of the folder in `--data`, or what is left of it: reading ends with an error where the damage begins.
 Result<std::unique_ptr<Log>> open_data(const Arguments& arguments, std::string_view command);
 
 /// The seq of the last record at or before a moment. Reads the log up to there if the moment is a time.

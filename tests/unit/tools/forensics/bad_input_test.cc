@@ -154,6 +154,100 @@ TEST_F(BadInput, log_after_a_checkpoint_says_so_at_the_top) {
   EXPECT_TRUE(has(all.incident.out, "\nit begins with the checkpoint before record 9\n")) << all.incident.out;
 }
 
+/// A data folder of 30 records or so, all in one write-ahead file, with damage done to it.
+class BadFolder : public testing::Test {
+ protected:
+  BadFolder() {
+    SampleLog log(data);
+    last = raw(log.last_seq());
+    EXPECT_TRUE(log.log().seal());
+  }
+  std::filesystem::path wal() const {
+    for (const auto& entry : std::filesystem::directory_iterator(data + "/log")) {
+      if (entry.path().extension() == ".log" && entry.file_size() > 0) return entry.path();
+    }
+    ADD_FAILURE() << "no write-ahead file";
+    return {};
+  }
+  void damage_byte(std::uintmax_t at) const {
+    std::fstream file(wal(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(at));
+    const char byte = static_cast<char>(file.get() ^ 0x20);
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(byte);
+  }
+  /// The records before the damage are told by each command that tells, and all of them end with 2 and the reason.
+  void is_told_in_part(const std::string& why) {
+    const Ran exported = run_pawl({"export", "log", "--data", data});
+    EXPECT_EQ(exported.exit, 2);
+    EXPECT_NE(exported.err.find(why), std::string::npos) << exported.err;
+    const std::size_t records = lines_of(exported.out).size();
+    EXPECT_GT(records, 8u);
+    const std::string from = "from record " + std::to_string(records + 1) + " on, the log cannot be read: ";
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"check", data}, {"explain", data, "task:1"}, {"incident", data, "task:1"}}) {
+      const Ran ran = run_pawl(words);
+      EXPECT_EQ(ran.exit, 2) << words[0];
+      EXPECT_NE(ran.out.find(from), std::string::npos) << words[0] << ": " << ran.out;
+      EXPECT_NE(ran.err.find(why), std::string::npos) << words[0] << ": " << ran.err;
+    }
+    EXPECT_EQ(run_pawl({"export", "log", "--data", data, "--to", "8"}).exit, 0) << "that part is whole";
+    EXPECT_EQ(run_pawl({"record", "5", "--data", data}).exit, 0);
+    EXPECT_EQ(run_pawl({"export", "state", "--data", data, "--at", "8"}).exit, 0);
+    EXPECT_EQ(run_pawl({"export", "state", "--data", data}).exit, 2);
+    EXPECT_EQ(run_pawl({"replay", data}).exit, 2);
+    EXPECT_EQ(run_pawl({"replay", data, "--each-defence"}).exit, 2);
+    EXPECT_EQ(run_pawl({"backup", data, folder.path("copy")}).exit, 2) << "half a log is not a backup";
+    EXPECT_FALSE(std::filesystem::exists(folder.path("copy")));
+  }
+
+  TestFolder folder;
+  std::string data = folder.path("data");
+  std::uint64_t last = 0;
+};
+
+TEST_F(BadFolder, byte_in_the_middle) {
+  damage_byte(std::filesystem::file_size(wal()) / 2);
+  is_told_in_part("cannot be read: records up to " + std::to_string(last));
+}
+
+TEST_F(BadFolder, cut_to_half) {
+  std::filesystem::resize_file(wal(), std::filesystem::file_size(wal()) / 2);
+  is_told_in_part("cannot be read: the log was sealed at " + std::to_string(last));
+}
+
+TEST_F(BadFolder, zeros_in_the_middle) {
+  std::fstream file(wal(), std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(wal()) / 2));
+  file << std::string(512, '\0');
+  file.close();
+  is_told_in_part("cannot be read: records up to " + std::to_string(last));
+}
+
+TEST_F(BadFolder, seal_that_cannot_be_read_leaves_every_record) {
+  std::ofstream(data + "/sealed", std::ios::trunc) << "what is this";
+  is_told_in_part("sealed");
+  EXPECT_EQ(lines_of(run_pawl({"export", "log", "--data", data}).out).size(), last);
+}
+
+TEST_F(BadFolder, log_that_is_gone_is_said_to_be) {
+  const auto said = [&](const std::string& why) {
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"check", data}, {"explain", data, "task:1"}, {"incident", data}, {"export", "log", "--data", data}}) {
+      const Ran ran = run_pawl(words);
+      EXPECT_EQ(ran.exit, 2) << words[0];
+      EXPECT_EQ(ran.out, "") << words[0];
+      EXPECT_NE(ran.err.find(why), std::string::npos) << words[0] << ": " << ran.err;
+      EXPECT_NE(ran.err.find("look for a backup"), std::string::npos) << words[0] << ": " << ran.err;
+    }
+  };
+  const std::string sealed = "; it was sealed at " + std::to_string(last);
+  std::filesystem::remove(data + "/log/CURRENT");
+  said("the log has no CURRENT file" + sealed);
+  std::filesystem::remove_all(data + "/log");
+  said("the log is gone" + sealed);
+}
+
 TEST_F(BadInput, what_is_not_there_is_named) {
   std::filesystem::create_directory(folder.path("empty"));
   std::filesystem::create_directories(folder.path("no_log/log"));
