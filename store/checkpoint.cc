@@ -7,7 +7,7 @@
 namespace pawl {
 namespace {
 
-Error damaged(const std::string& what) {
+Error damaged_checkpoint(const std::string& what) {
   return {ErrorCode::damaged, "the checkpoint is damaged: " + what};
 }
 
@@ -54,29 +54,30 @@ bool load_rows(const auto& tables, Table<Key, Row>& rows, auto unpack, auto key_
 Result<void> check_references(const State& state) {
   const Ids& ids = *state.ids.find(0);
   for (const auto& [seq, row] : state.pipelines.rows()) {
-    if (row.definition->stages.empty()) return damaged("pipeline " + std::to_string(raw(seq)) + " has no stages");
+    if (row.definition->stages.empty())
+      return damaged_checkpoint("pipeline " + std::to_string(raw(seq)) + " has no stages");
   }
   for (const auto& [id, task] : state.tasks.rows()) {
     const std::string where = "task " + std::to_string(raw(id));
-    if (id == TaskId{0} || id >= ids.next_task) return damaged(where + " was never created");
+    if (id == TaskId{0} || id >= ids.next_task) return damaged_checkpoint(where + " was never created");
     const PipelineRow* pipeline = state.pipelines.find(task.pipeline);
-    if (!pipeline) return damaged(where + " refers to a pipeline that does not exist");
+    if (!pipeline) return damaged_checkpoint(where + " refers to a pipeline that does not exist");
     if (!is_terminal(task.stage) && !pipeline->definition->stage(task.stage)) {
-      return damaged(where + " is on a stage that its pipeline does not have");
+      return damaged_checkpoint(where + " is on a stage that its pipeline does not have");
     }
   }
   for (const auto& [id, job] : state.jobs.rows()) {
     const std::string where = "job " + std::to_string(raw(id));
-    if (id == JobId{0} || id >= ids.next_job) return damaged(where + " was never queued");
-    if (!state.tasks.find(job.task)) return damaged(where + " refers to a task that does not exist");
-    if (job.status == JobStatus::running && !job.run) return damaged(where + " is running but has no run");
+    if (id == JobId{0} || id >= ids.next_job) return damaged_checkpoint(where + " was never queued");
+    if (!state.tasks.find(job.task)) return damaged_checkpoint(where + " refers to a task that does not exist");
+    if (job.status == JobStatus::running && !job.run) return damaged_checkpoint(where + " is running but has no run");
     // The owner of an ended job may already be forgotten: the number of boots is limited, but a task's age is not.
     if (job.status == JobStatus::running && !state.boots.find(job.run->owner.boot_id)) {
-      return damaged(where + " has an unknown owner");
+      return damaged_checkpoint(where + " has an unknown owner");
     }
   }
   for (const auto& [key, lease] : state.leases.rows()) {
-    if (!state.boots.find(lease.owner.boot_id)) return damaged("lease '" + key + "' has an unknown owner");
+    if (!state.boots.find(lease.owner.boot_id)) return damaged_checkpoint("lease '" + key + "' has an unknown owner");
   }
   Settings settings;
   for (const auto& [key, row] : state.settings_changed.rows()) {
@@ -84,7 +85,7 @@ Result<void> check_references(const State& state) {
     if (!setting)
       return Error{ErrorCode::unsupported,
                    "the checkpoint has an unknown setting '" + key + "'; a newer pawl wrote it"};
-    if (!setting->set(settings, row.value)) return damaged("setting '" + key + "' has an invalid value");
+    if (!setting->set(settings, row.value)) return damaged_checkpoint("setting '" + key + "' has an invalid value");
   }
   return {};
 }
@@ -102,7 +103,7 @@ Result<void> load_tables(const fb::Checkpoint& checkpoint, State& state) {
                 [](const SettingRow& row) { return row.key; }) &&
       (!checkpoint.repos() ||
        load_rows(*checkpoint.repos(), state.repos, unpack, [](const RepoRow& row) { return row.repo; }));
-  if (!in_order) return damaged("rows are not in key order");
+  if (!in_order) return damaged_checkpoint("rows are not in key order");
   for (const fb::KeyRow* row : *checkpoint.keys()) {
     const auto outcome = outcome_numbered(row->outcome());
     if (!outcome) return Error{ErrorCode::unsupported, "the checkpoint has an unknown outcome; a newer pawl wrote it"};
@@ -154,11 +155,11 @@ StoredCheckpoint pack_checkpoint(const State& state, const Chain& chain) {
 Result<Restored> unpack_checkpoint(const std::vector<std::uint8_t>& bytes) {
   flatbuffers::Verifier verifier = verifier_of(bytes);
   if (bytes.size() < 8 || !fb::CheckpointBufferHasIdentifier(bytes.data()) || !fb::VerifyCheckpointBuffer(verifier)) {
-    return damaged("its structure is not valid");
+    return damaged_checkpoint("its structure is not valid");
   }
   const fb::Checkpoint& checkpoint = *fb::GetCheckpoint(bytes.data());
   Restored restored;
-  if (checkpoint.chain()->size() != restored.chain.size()) return damaged("its chain has the wrong length");
+  if (checkpoint.chain()->size() != restored.chain.size()) return damaged_checkpoint("its chain has the wrong length");
   std::copy(checkpoint.chain()->begin(), checkpoint.chain()->end(), restored.chain.begin());
 
   State& state = restored.state;
@@ -168,7 +169,8 @@ Result<Restored> unpack_checkpoint(const std::vector<std::uint8_t>& bytes) {
   state.last_seq = Seq{checkpoint.seq()};
   state.last_time = TimeUs{checkpoint.time_us()};
   state.loaded(checkpoint.archived_digest(), checkpoint.totals()->done(), checkpoint.totals()->cancelled());
-  if (state.digest() != checkpoint.digest()) return damaged("the digest of its rows differs from the stored one");
+  if (state.digest() != checkpoint.digest())
+    return damaged_checkpoint("the digest of its rows differs from the stored one");
   return restored;
 }
 
