@@ -182,7 +182,7 @@ class BadFolder : public testing::Test {
     EXPECT_EQ(exported.exit, 2);
     EXPECT_NE(exported.err.find(why), std::string::npos) << exported.err;
     const std::size_t records = lines_of(exported.out).size();
-    EXPECT_GT(records, 8u);
+    EXPECT_GE(records, 8u);
     const std::string from = "from record " + std::to_string(records + 1) + " on, the log cannot be read: ";
     for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
              {"check", data}, {"explain", data, "task:1"}, {"incident", data, "task:1"}}) {
@@ -191,9 +191,9 @@ class BadFolder : public testing::Test {
       EXPECT_NE(ran.out.find(from), std::string::npos) << words[0] << ": " << ran.out;
       EXPECT_NE(ran.err.find(why), std::string::npos) << words[0] << ": " << ran.err;
     }
-    EXPECT_EQ(run_pawl({"export", "log", "--data", data, "--to", "8"}).exit, 0) << "that part is whole";
-    EXPECT_EQ(run_pawl({"record", "5", "--data", data}).exit, 0);
-    EXPECT_EQ(run_pawl({"export", "state", "--data", data, "--at", "8"}).exit, 0);
+    EXPECT_EQ(run_pawl({"export", "log", "--data", data, "--to", "6"}).exit, 0) << "that part is whole";
+    EXPECT_EQ(lines_of(run_pawl({"record", "5", "--data", data}).out).size(), records - 3) << "a checkpoint, and 5 on";
+    EXPECT_EQ(run_pawl({"export", "state", "--data", data, "--at", "6"}).exit, 0);
     EXPECT_EQ(run_pawl({"export", "state", "--data", data}).exit, 2);
     EXPECT_EQ(run_pawl({"replay", data}).exit, 2);
     EXPECT_EQ(run_pawl({"replay", data, "--each-defence"}).exit, 2);
