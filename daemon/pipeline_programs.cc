@@ -8,16 +8,14 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "schema/printable.h"
+
 namespace pawl {
 namespace {
 
 bool is_program(const std::string& path) {
   struct stat found {};
   return ::stat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode) && ::access(path.c_str(), X_OK) == 0;
-}
-
-std::string in_quotes(std::string_view text) {
-  return "'" + std::string(text) + "'";
 }
 
 /// PATH after the variables apply; empty if it is known only when the command starts.

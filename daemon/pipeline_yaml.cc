@@ -19,6 +19,7 @@
 #include "engine/state/variables.h"
 #include "schema/json/json_text.h"
 #include "schema/limits.h"
+#include "schema/printable.h"
 #include "schema/proposal.h"
 #include "store/os/regular_file.h"
 
@@ -43,10 +44,6 @@ int line_of(const YAML::Mark& mark) {
 
 Error at(const YamlFile& source, const YAML::Node& node, const std::string& what) {
   return at_line(source.name, line_of(node.Mark()), what);
-}
-
-std::string in_quotes(std::string_view text) {
-  return "'" + std::string(text) + "'";
 }
 
 /// The values of a map by key. Each key must be one of `known` and unique: yaml-cpp itself silently takes the first of

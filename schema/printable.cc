@@ -120,4 +120,8 @@ std::optional<std::string> unseen_in(std::string_view name) {
   return std::nullopt;
 }
 
+std::string in_quotes(std::string_view text) {
+  return "'" + std::string(text) + "'";
+}
+
 }  // namespace pawl

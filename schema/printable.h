@@ -24,4 +24,7 @@ std::string printable_lines(std::string_view text);
 /// U+FE0F and line ends count here. None if the whole name is visible.
 std::optional<std::string> unseen_in(std::string_view name);
 
+/// 'text', as messages name what a user wrote.
+std::string in_quotes(std::string_view text);
+
 }  // namespace pawl

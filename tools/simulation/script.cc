@@ -10,6 +10,7 @@
 #include "schema/json/record_json.h"
 #include "schema/layout.h"
 #include "schema/limits.h"
+#include "schema/printable.h"
 #include "tools/commands/command.h"
 #include "tools/forensics/exported_lines.h"
 
@@ -23,10 +24,6 @@ constexpr std::int64_t at_max = 40'000'000'000;
 
 Error malformed(std::string what) {
   return {ErrorCode::malformed, std::move(what)};
-}
-
-std::string in_quotes(std::string_view name) {
-  return "'" + std::string(name) + "'";
 }
 
 std::string_view text(const json::string& value) {
