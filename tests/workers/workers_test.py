@@ -187,13 +187,13 @@ class WithDaemon(WorkerTest):
         self.submit("W-1")
         worker = self.worker("echo $$ >pid; exec sleep 1000")
         self.wait_until(lambda: self.records("RunStarted"), "the agent's start is recorded")
+        agent = int(self.wait_for_file("pid"))
         worker.kill()
         worker.wait()
         # Long before the reaper's first pass is due: the daemon holds a pidfd of the worker.
         reaped = self.wait_until(lambda: self.records("JobReaped"), "the job is reaped")[0]
         self.assertEqual((reaped["job"], reaped["attempt"], reaped["tier"]), (1, 1, "1"))
         self.assertEqual(self.job()["status"], "queued")
-        agent = int(self.wait_for_file("pid"))
         self.wait_until(lambda: not is_alive(agent), "its agent is ended too")
 
     def test_claim_that_waits_survives_a_restart(self):
