@@ -1,11 +1,19 @@
 #include "schema/canonical.h"
 
+#include <algorithm>
+
 #include "schema/result.h"
 
 namespace pawl {
 
-void canonical_table(const flatbuffers::Table& table, const TableLayout& layout, std::string& out) {
-  CanonicalWriter writer(out);
+void CanonicalWriter::grow(std::size_t bytes) {
+  const std::size_t size = written();
+  out_.resize(std::max(2 * (size + bytes), std::size_t{256}));
+  at_ = out_.data() + size;
+  end_ = out_.data() + out_.size();
+}
+
+void canonical_table(const flatbuffers::Table& table, const TableLayout& layout, CanonicalWriter& writer) {
   for (const FieldLayout& field : layout.fields) {
     if (!has(table, field)) continue;
     writer.field(static_cast<std::uint16_t>(field.id + 1));
@@ -20,7 +28,7 @@ void canonical_table(const flatbuffers::Table& table, const TableLayout& layout,
         writer.text(text_of(table, field));
         break;
       case FieldLayout::Type::table:
-        canonical_table(table_of(table, field), *field.table, out);
+        canonical_table(table_of(table, field), *field.table, writer);
         break;
       case FieldLayout::Type::texts:
         writer.count(size_of(table, field));
@@ -35,7 +43,7 @@ void canonical_table(const flatbuffers::Table& table, const TableLayout& layout,
       case FieldLayout::Type::tables:
         writer.count(size_of(table, field));
         for (std::uint32_t i = 0; i < size_of(table, field); ++i) {
-          canonical_table(table_at(table, field, i), *field.table, out);
+          canonical_table(table_at(table, field, i), *field.table, writer);
         }
         break;
     }
@@ -57,7 +65,7 @@ void canonical_record(const fb::Record& record, std::string& out) {
   writer.integer(static_cast<std::uint64_t>(record.event_type()));
   const TableLayout* layout = layout_of(record.event_type());
   PAWL_ASSERT(layout != nullptr);  // The verifier rejects unknown events.
-  canonical_table(*static_cast<const flatbuffers::Table*>(record.event()), *layout, out);
+  canonical_table(*static_cast<const flatbuffers::Table*>(record.event()), *layout, writer);
   writer.integer(stamp.outcome());
   writer.integer(stamp.unchecked() ? 1 : 0);
   writer.integer(stamp.digest());

@@ -101,7 +101,7 @@ namespace {
 
 /// The row before the record; null if there was none.
 template <class Key, class Row>
-const Row* row_before(const Snapshot& before, const std::map<Key, Row>& rows, const std::set<Key>& fresh,
+const Row* row_before(const Snapshot& before, const typename Table<Key, Row>::Rows& rows, const std::set<Key>& fresh,
                       const Table<Key, Row>& after, const Key& key) {
   const auto found = rows.find(key);
   if (found != rows.end()) return &found->second;
@@ -119,7 +119,7 @@ const Lease* lease_before(const Transition& change, const std::string& key) {
 
 /// Calls `each` for every row after the record or, if only the touched rows are known, for those.
 template <class Key, class Row, class Each>
-void for_rows(const Snapshot& before, const std::map<Key, Row>& rows, const std::set<Key>& fresh,
+void for_rows(const Snapshot& before, const typename Table<Key, Row>::Rows& rows, const std::set<Key>& fresh,
               const Table<Key, Row>& after, Each each) {
   if (before.whole) {
     for (const auto& [key, row] : after.rows()) each(row);

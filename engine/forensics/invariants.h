@@ -51,9 +51,9 @@ using Findings = std::vector<Finding>;
 
 /// What the invariants compare a state with: the rows before a record. The State is not copied.
 struct Snapshot {
-  std::map<TaskId, Task> tasks;
-  std::map<JobId, Job> jobs;
-  std::map<std::string, Lease> leases;
+  Table<TaskId, Task>::Rows tasks;
+  Table<JobId, Job>::Rows jobs;
+  Table<std::string, Lease>::Rows leases;
   std::uint64_t digest = 0;
 
   /// Whether all rows are here. If not, only those that the record touched are; the others have not changed.

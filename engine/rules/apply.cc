@@ -8,7 +8,7 @@ namespace pawl {
 namespace {
 
 bool is_registered(const State& state, std::string_view boot_id) {
-  return state.boots.find(std::string(boot_id)) != nullptr;
+  return state.boots.find(boot_id) != nullptr;
 }
 
 /// Whether the id or boot in the field was ever assigned or registered.
@@ -56,7 +56,7 @@ Outcome ids_outcome(const State& state, const fb::Record& record) {
 bool follows_from_state(const State& state, const fb::Record& record) {
   const auto is_stale = [&](const Owner& owner) { return state.boots.find(owner.boot_id)->stale; };
   if (const auto* reclaimed = record.event_as_LeaseReclaimed()) {
-    const Lease* lease = state.lease(reclaimed->key()->str());
+    const Lease* lease = state.lease(reclaimed->key()->string_view());
     return reclaimed->reason() == fb::ReclaimReason::stale_boot && lease && is_stale(lease->owner);
   }
   if (const auto* reaped = record.event_as_JobReaped()) {
@@ -77,7 +77,7 @@ bool are_its_own(const RuleContext& context, const fb::Record& record) {
   const Boot& proposer = *context.state.boots.find(context.boot);
   if (proposer.name != daemon_name && !acts_for(context, proposer)) return false;
   const fb::Owner* owner = subject_of(record).owner;
-  return !owner || acts_for(context, *context.state.boots.find(owner->boot_id()->str()));
+  return !owner || acts_for(context, *context.state.boots.find(owner->boot_id()->string_view()));
 }
 
 /// Whether the boots behind the event may still act. A holder's boot is never stale, so an owner's is checked like the
@@ -92,12 +92,12 @@ Outcome boots_outcome(const State& state, const fb::Record& record) {
   }
   // No daemon is running while a log is restored.
   if (record.event_type() == fb::Event::LogRestored) return Outcome::accepted;
-  const Boot* proposer = state.boots.find(record.boot()->str());
+  const Boot* proposer = state.boots.find(record.boot()->string_view());
   if (!proposer) return Outcome::unknown_boot;
   const bool is_fact = record.event_type() == fb::Event::RunExited || record.event_type() == fb::Event::StepFinished;
   if (proposer->stale && !is_fact && !follows_from_state(state, record)) return Outcome::stale_boot;
   const fb::Owner* owner = subject_of(record).owner;
-  if (owner && state.boots.find(owner->boot_id()->str())->stale) return Outcome::stale_boot;
+  if (owner && state.boots.find(owner->boot_id()->string_view())->stale) return Outcome::stale_boot;
   return Outcome::accepted;
 }
 
@@ -110,9 +110,9 @@ RuleContext context_of(State& state, const fb::Record& record, IsLastSetting is_
           .group = Seq{stamp.group()},
           .now = TimeUs{stamp.time_us()},
           .rules = stamp.rules(),
-          .boot = record.boot()->str(),
-          .actor = record.actor()->str(),
-          .principal = principal_of(record),
+          .boot = record.boot()->string_view(),
+          .actor = record.actor()->string_view(),
+          .principal = record.principal() ? record.principal()->string_view() : std::string_view(),
           .is_last_setting = is_last_setting,
           .applied = applied};
 }

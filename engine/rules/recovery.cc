@@ -71,8 +71,13 @@ Group recovery_of_stale_boots(const State& state, const Requester& requester, Ti
 }
 
 Group cancellations_due(const State& state, const Requester& requester) {
+  const std::set<TaskId>& standing = state.indexes.cancel_standing;
+  std::set<TaskId> touched;
+  for (const TaskId id : state.touched_tasks()) {
+    if (standing.contains(id)) touched.insert(id);
+  }
   Group group;
-  for (const TaskId id : state.indexes.cancel_standing) {
+  for (const TaskId id : state.boots.is_touched() ? standing : touched) {
     const Task& task = *state.tasks.find(id);
     if (is_committed(task) || state.lease(task_key(id)) || state.running_job(id)) continue;
     if (is_restored(task)) continue;  // It may have been delivered in the lost records: wait for an operator.

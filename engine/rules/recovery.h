@@ -12,7 +12,9 @@ namespace pawl {
 [[nodiscard]] Group recovery_of_stale_boots(const State& state, const Requester& requester, TimeUs now,
                                             std::uint32_t rules);
 
-/// TaskCancelled for each task with a pending cancel request and no lease, running job or committed crossing (SPEC §9).
+/// TaskCancelled for each task with a pending cancel request and no lease, running job or committed crossing (SPEC §9),
+/// by id: of those that the group touched or, if it changed a boot, of all. So a request that another version of the
+/// rules left standing is carried out at the daemon's next start.
 [[nodiscard]] Group cancellations_due(const State& state, const Requester& requester);
 
 }  // namespace pawl

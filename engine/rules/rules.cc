@@ -7,7 +7,7 @@
 namespace pawl {
 
 std::optional<std::string> principal_if_any(const RuleContext& context) {
-  return context.principal.empty() ? std::nullopt : std::optional(context.principal);
+  return context.principal.empty() ? std::nullopt : std::optional<std::string>(context.principal);
 }
 
 std::string text_or_empty(const flatbuffers::String* text) {
@@ -34,7 +34,7 @@ bool is_checked(RuleContext& context, std::string_view repo) {
 }
 
 bool is_within_quota(const RuleContext& context, std::size_t all,
-                     const std::map<std::string, std::uint64_t>& by_principal, std::int64_t most) {
+                     const std::map<std::string, std::uint64_t, std::less<>>& by_principal, std::int64_t most) {
   if (context.principal.empty()) return true;
   const auto own = by_principal.find(context.principal);
   const auto share = static_cast<std::uint64_t>(most * context.state.settings().quota.share_percent / 100);

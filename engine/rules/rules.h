@@ -22,11 +22,13 @@ struct RuleContext {
   Seq seq;
   Seq group;  // seq of its first record
   TimeUs now;
-  std::uint32_t
-      rules;  // the deciding version of the rules: rules_version for a new record, the record's own in a replay
-  std::string boot;
-  std::string actor;
-  std::string principal;  // the authenticated proposer; empty: the daemon itself, or a record from before principals
+  /// The deciding version of the rules: rules_version for a new record, the record's own in a replay.
+  std::uint32_t rules;
+  // In the record:
+  std::string_view boot;
+  std::string_view actor;
+  /// The authenticated proposer; empty: the daemon itself, or a record from before principals.
+  std::string_view principal;
   IsLastSetting is_last_setting;
   Applied& applied;
 
@@ -92,7 +94,7 @@ bool is_its_own(const RuleContext& context, const Lease& lease);
 /// Whether there is room for one more, both among `all` that exist and for the principal, whose share is a fraction of
 /// the setting `most`, so that one token can never use up everything. The daemon's own are counted but never refused.
 bool is_within_quota(const RuleContext& context, std::size_t all,
-                     const std::map<std::string, std::uint64_t>& by_principal, std::int64_t most);
+                     const std::map<std::string, std::uint64_t, std::less<>>& by_principal, std::int64_t most);
 /// The principal in the form that rows store.
 std::optional<std::string> principal_if_any(const RuleContext& context);
 

@@ -171,7 +171,7 @@ Outcome happened_in_what_was_lost(RuleContext& context, const fb::StepFinished& 
               .run = {},
               .irreversible = step->irreversible,
               .state = StepState::done,
-              .boot = context.boot,
+              .boot = std::string(context.boot),
               .in_doubt = std::nullopt,
               .ended = std::nullopt,
               .reason = std::nullopt,
@@ -228,7 +228,7 @@ Outcome apply_event(RuleContext& context, const fb::StepStarted& event) {
               .run = run,
               .irreversible = step->irreversible,
               .state = StepState::started,
-              .boot = context.boot,
+              .boot = std::string(context.boot),
               // The doubt that an earlier attempt left is still there.
               .in_doubt = doubtful ? std::optional(true) : std::nullopt,
               .ended = std::nullopt,

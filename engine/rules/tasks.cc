@@ -26,7 +26,7 @@ Task& enter_stage(RuleContext& context, TaskId id, std::string stage) {
   task.lost_dependency.reset();
   task.version = next(task.version);
   task.entered = context.now;
-  task.last = {.seq = context.seq, .boot = context.boot, .actor = context.actor};
+  task.last = {.seq = context.seq, .boot = std::string(context.boot), .actor = std::string(context.actor)};
   return task;
 }
 
@@ -108,7 +108,7 @@ Outcome apply_event(RuleContext& context, const fb::TaskCreated& event) {
   task.stage = stage->name;
   task.version = Version{1};
   for (const std::uint64_t dependency : *event.depends_on()) task.depends_on.push_back(TaskId{dependency});
-  task.last = {.seq = context.seq, .boot = context.boot, .actor = context.actor};
+  task.last = {.seq = context.seq, .boot = std::string(context.boot), .actor = std::string(context.actor)};
   task.created = context.now;
   task.principal = principal_if_any(context);
   task.entered = context.now;

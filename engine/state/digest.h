@@ -35,7 +35,7 @@ namespace detail {
 /// value.
 class CanonicalRowWriter {
  public:
-  explicit CanonicalRowWriter(std::string& out) : out_(out), writer_(out) {}
+  explicit CanonicalRowWriter(CanonicalWriter& writer) : writer_(writer) {}
 
   template <class T>
   void operator()(int id, const char*, const T& value) {
@@ -81,14 +81,13 @@ class CanonicalRowWriter {
     if constexpr (std::is_enum_v<T> || std::is_integral_v<T>) {
       writer_.integer(static_cast<std::uint64_t>(value));
     } else {
-      CanonicalRowWriter inner(out_);
+      CanonicalRowWriter inner(writer_);
       visit(value, inner);
       inner.end();
     }
   }
 
-  std::string& out_;
-  CanonicalWriter writer_;
+  CanonicalWriter& writer_;
 };
 
 std::uint64_t hash_bytes(const std::string& bytes);
@@ -100,9 +99,12 @@ std::uint64_t row_hash(RowKind kind, const Row& row) {
   thread_local std::string bytes;  // reused: a row is hashed on every change
   bytes.clear();
   bytes.push_back(static_cast<char>(kind));
-  detail::CanonicalRowWriter writer(bytes);
-  visit(row, writer);
-  writer.end();
+  {
+    CanonicalWriter written(bytes);
+    detail::CanonicalRowWriter writer(written);
+    visit(row, writer);
+    writer.end();
+  }
   return detail::hash_bytes(bytes);
 }
 

@@ -166,7 +166,7 @@ void State::undo_group() {
   if (settings_touched) follow_settings();
   follow_claimable();
   indexes.claimable.take_freed();
-  maybe_finished_.clear();
+  touched_.clear();
 }
 
 void State::keep_group() {
@@ -182,7 +182,11 @@ void State::keep_group() {
 
 std::vector<ArchivedTask> State::archive_finished() {
   std::vector<ArchivedTask> finished;
-  for (const TaskId id : std::exchange(maybe_finished_, {})) {
+  std::sort(touched_.begin(), touched_.end());
+  const auto end = std::unique(touched_.begin(), touched_.end());
+  // By index: removing a task touches it again.
+  for (std::size_t i = 0, count = static_cast<std::size_t>(end - touched_.begin()); i < count; ++i) {
+    const TaskId id = touched_[i];
     const Task* task = tasks.find(id);
     if (!task || !is_terminal(task->stage) || leases.find(task_key(id))) continue;
     const auto open = indexes.open_jobs.lower_bound({id, JobId{0}});
@@ -205,7 +209,7 @@ std::vector<ArchivedTask> State::archive_finished() {
     ++(archived.task.stage == stage_done ? indexes.archived_done : indexes.archived_cancelled);
     finished.push_back(std::move(archived));
   }
-  maybe_finished_.clear();
+  touched_.clear();
   return finished;
 }
 
@@ -231,7 +235,7 @@ void State::loaded(std::uint64_t archived_digest, std::uint64_t archived_done, s
   follow_settings();
   follow_claimable();
   indexes.claimable.take_freed();
-  maybe_finished_.clear();
+  touched_.clear();
 }
 
 void State::follow_settings() {
@@ -315,7 +319,7 @@ bool stands(const Task& task, const StepRow& step) {
 
 }  // namespace
 
-bool runs_an_agent_of(const Job& job, const std::string& boot) {
+bool runs_an_agent_of(const Job& job, std::string_view boot) {
   return job.status == JobStatus::running && !job.run->exit_code && job.run->owner.boot_id == boot;
 }
 
@@ -344,7 +348,7 @@ Outcome claim_obstacle(const State& state, const Job& job) {
   return Outcome::accepted;
 }
 
-bool is_worked_on_by(const State& state, TaskId task, const std::string& boot) {
+bool is_worked_on_by(const State& state, TaskId task, std::string_view boot) {
   const auto& open = state.indexes.open_jobs;
   for (auto at = open.lower_bound({task, JobId{0}}); at != open.end() && at->first == task; ++at) {
     if (runs_an_agent_of(*state.jobs.find(at->second), boot)) return true;

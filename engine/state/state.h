@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -71,9 +72,9 @@ struct Indexes {
   std::set<std::pair<std::string, std::string>> leases_of_boot;  // (boot id, key)
   std::map<std::string, std::string, std::less<>> boot_in_force;  // boot id by name
   // What each principal has (the daemon's own under ""): boots in force, leases, live tasks.
-  std::map<std::string, std::uint64_t> boots_of_principal;
-  std::map<std::string, std::uint64_t> leases_of_principal;
-  std::map<std::string, std::uint64_t> tasks_of_principal;
+  std::map<std::string, std::uint64_t, std::less<>> boots_of_principal;
+  std::map<std::string, std::uint64_t, std::less<>> leases_of_principal;
+  std::map<std::string, std::uint64_t, std::less<>> tasks_of_principal;
   std::uint64_t archived_done = 0;
   std::uint64_t archived_cancelled = 0;
 };
@@ -126,7 +127,7 @@ class State {
   const Stage* stage_of(const Task& task) const { return pipeline_of(task).stage(task.stage); }
 
   /// The lease on a key, live or not; null if the key is free.
-  const Lease* lease(const std::string& key) const { return leases.find(key); }
+  const Lease* lease(std::string_view key) const { return leases.find(key); }
   /// Whether the lease is held, its boot is not stale and its ttl has not expired (SPEC §4).
   bool is_live(const Lease& lease, TimeUs now) const;
   /// The task's queued or running job at its current version; null if there is none.
@@ -143,6 +144,8 @@ class State {
   /// Undoes, or makes final, every record since the last call of either.
   void undo_group();
   void keep_group();
+  /// The tasks that the current group has changed, or a job or the lease of; in any order, some more than once.
+  std::span<const TaskId> touched_tasks() const { return touched_; }
   /// Removes the tasks that the group left finished: terminal, no queued or running job, no lease. Call after
   /// keep_group().
   std::vector<ArchivedTask> archive_finished();
@@ -178,7 +181,7 @@ class State {
   Settings settings_;
   std::uint64_t digest_ = 0;
   std::uint64_t archived_digest_ = 0;
-  std::set<TaskId> maybe_finished_;   // touched by the current group
+  std::vector<TaskId> touched_;       // by the current group
   std::vector<TaskId> claims_moved_;  // whose queued jobs follow_claimable() looks at
   FreedClaims freed_;
 };
@@ -208,9 +211,9 @@ bool is_restored(const Task& task);
 bool belongs_to(const Boot& boot, std::string_view principal);
 
 /// Whether, by the records, the job's agent is running and that boot owns it.
-bool runs_an_agent_of(const Job& job, const std::string& boot);
+bool runs_an_agent_of(const Job& job, std::string_view boot);
 /// The same for any job of the task: a task that was moved by hand may have several running jobs.
-bool is_worked_on_by(const State& state, TaskId task, const std::string& boot);
+bool is_worked_on_by(const State& state, TaskId task, std::string_view boot);
 /// Whether new work on the task must wait for a dependency: a task that it depends on is not finished, or was cancelled
 /// while `queue.cancelled_dependency` is `hold` (SPEC §4).
 bool waits_for_dependency(const State& state, const Task& task);

@@ -7,8 +7,8 @@
 namespace pawl {
 namespace {
 
-template <class Key, class Value>
-void count_down(std::map<Key, Value>& counts, const Key& key) {
+template <class Counts>
+void count_down(Counts& counts, const typename Counts::key_type& key) {
   const auto found = counts.find(key);
   if (--found->second == 0) counts.erase(found);
 }
@@ -98,7 +98,7 @@ void State::index(const Task* before, const Task* after) {
   follow(indexes.blocked, task.id, was_live && !before->blocked.empty(), is_live && !after->blocked.empty());
   follow(indexes.cancel_standing, task.id, was_live && !before->cancel_requested.empty(),
          is_live && !after->cancel_requested.empty());
-  maybe_finished_.insert(task.id);
+  touched_.push_back(task.id);
 }
 
 void State::index(const Job* before, const Job* after) {
@@ -137,12 +137,12 @@ void State::index(const Job* before, const Job* after) {
     indexes.claimable.open(repo);
   }
   claims_moved_.push_back(job.task);
-  maybe_finished_.insert(job.task);
+  touched_.push_back(job.task);
 }
 
 void State::index(const Lease* before, const Lease* after) {
   const Lease& lease = either(before, after);
-  if (const auto task = task_of_key(lease.key)) maybe_finished_.insert(*task);
+  if (const auto task = task_of_key(lease.key)) touched_.push_back(*task);
   // A renewal changes neither the key nor the boot.
   if (before && after && before->owner.boot_id == after->owner.boot_id) return;
   // A lease's boot stays in memory for as long as the lease and never changes its owner.

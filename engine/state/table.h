@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <utility>
@@ -19,10 +20,11 @@ namespace pawl {
 template <class Key, class Row>
 class Table {
  public:
-  using Rows = std::map<Key, Row>;
+  using Rows = std::map<Key, Row, std::less<>>;
 
-  /// Valid until the row is erased or detached.
-  const Row* find(const Key& key) const {
+  /// By the key, or by what compares with it: a text need not be copied to be looked up. Valid until the row is erased
+  /// or detached.
+  const Row* find(const auto& key) const {
     const auto found = rows_.find(key);
     return found == rows_.end() ? nullptr : &found->second;
   }

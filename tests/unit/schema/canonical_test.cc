@@ -24,13 +24,20 @@ std::string text(const std::string& value) {
   return count(static_cast<std::uint32_t>(value.size())) + value;
 }
 
+std::string encoded(const flatbuffers::Table& table, const TableLayout& layout) {
+  std::string out;
+  {
+    CanonicalWriter writer(out);
+    canonical_table(table, layout, writer);
+  }
+  return out;
+}
+
 template <class EventT>
 std::string encoded(const EventT& event) {
   const Proposal proposal = propose({.boot = "b", .actor = "a", .key = {}, .request = {}}, event);
-  std::string out;
-  canonical_table(*static_cast<const flatbuffers::Table*>(proposal.record().event()),
-                  *layout_of(proposal.record().event_type()), out);
-  return out;
+  return encoded(*static_cast<const flatbuffers::Table*>(proposal.record().event()),
+                 *layout_of(proposal.record().event_type()));
 }
 
 TEST(Canonical, table_is_its_present_fields_in_the_order_of_their_ids) {
@@ -69,9 +76,7 @@ TEST(Canonical, flag_is_one_or_zero_whatever_its_byte) {
   std::vector<std::uint8_t> bytes(proposal.data(), proposal.data() + proposal.size());
   auto& table = *static_cast<flatbuffers::Table*>(fb::GetMutableRecord(bytes.data())->mutable_event());
   *const_cast<std::uint8_t*>(table.GetAddressOf(fb::GateEvaluated::VT_PASSED)) = 2;
-  std::string is_two;
-  canonical_table(table, *layout_of(fb::Event::GateEvaluated), is_two);
-  EXPECT_EQ(is_two, is_true);
+  EXPECT_EQ(encoded(table, *layout_of(fb::Event::GateEvaluated)), is_true);
 }
 
 TEST(Canonical, vectors_and_tables_nest) {

@@ -108,6 +108,22 @@ TEST_F(Groups, cancel_only_at_their_end) {
 
 // What a finished task leaves.
 
+// A group looks only at the tasks that it touched.
+TEST_F(Groups, carry_out_a_request_that_was_left_standing_when_a_daemon_starts) {
+  const TaskId id = create();
+  tamper([&](State& rows) {
+    rows.tasks.edit(id).cancel_requested = "stop";
+    rows.settle();
+    rows.keep_group();
+    rows.archive_finished();
+  });
+  EXPECT_EQ(types_of(must(task_note(create()))), std::vector<std::string>{"TaskNote"});
+  EXPECT_EQ(task(id).stage, "analysis");
+  const std::vector<std::string> types = types_of(must(boot_started("daemon-2", "pawld"), {.boot = "daemon-2"}));
+  EXPECT_EQ(types.back(), "TaskCancelled");
+  EXPECT_EQ(state.tasks.find(id), nullptr);
+}
+
 TEST_F(Groups, archive_a_finished_task_with_its_jobs_and_keep_the_digest) {
   const TaskId id = create("deploy");
   const Token token = lease(id);
