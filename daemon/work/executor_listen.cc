@@ -28,7 +28,8 @@ Executor::Impl::News Executor::Impl::hear(const Published& published) {
   const bool queues = std::any_of(effects.begin(), effects.end(),
                                   [](const Effect& effect) { return effect.kind == EffectKind::job_queued; });
   News news = hear_event(record, queues);
-  news.jobs = news.jobs || queues;
+  // Without commands every agent is an outside worker's: their jobs would wake this thread for nothing, at each move.
+  news.jobs = news.jobs || (queues && has_commands);
   for (const Effect& effect : effects) {
     if (effect.kind == EffectKind::task && !queues && flagged.insert(TaskId{effect.id}).second) news.tasks = true;
     const bool is_left_alone = record.event_as_CancelRequested() && !stop_enabled;

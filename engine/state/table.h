@@ -130,7 +130,9 @@ class Table {
     for (std::size_t i = settled_; i < saved_.size(); ++i) {
       if (saved_[i].key == key) return;  // Saved once per record: only the row as it was before the record matters.
     }
-    saved_.push_back({key, row ? std::optional<Row>(*row) : std::nullopt});
+    Saved& saved = saved_.emplace_back();
+    saved.key = key;
+    if (row) saved.before.emplace(*row);
   }
 
   Rows rows_;

@@ -289,7 +289,7 @@ void Sequencer::Impl::sleep(MutexLock& lock) {
   is_asleep = has_alarm = false;
   if (woken || lost) return;
   if (!deciding && decider.any_folded()) tell_folded(lock, false);
-  if (turns == turns_before && turns != sealed_turns && !syncing) seal(lock);
+  if (turns == turns_before && turns != sealed_turns && !syncing && !lost) seal(lock);
 }
 
 void Sequencer::Impl::seal(MutexLock& lock) {
