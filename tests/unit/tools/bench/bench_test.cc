@@ -74,6 +74,7 @@ TEST_F(AgainstDaemon, bench_pipelines_requests_of_several_actors) {
 }
 
 TEST_F(AgainstDaemon, bench_sends_requests_of_several_actors_as_one_batch) {
+  ASSERT_EQ(pawl({"settings", "queue.max_concurrency=6"}).exit, 0);
   const json::value read =
       asked({"bench", "--actors", "6", "--count", "60", "--rounds", "1", "--batch", "4", "--keys", "--think", "1ms"});
   EXPECT_EQ(read.at("measured").as_array().size(), 7U) << "all loops but the queue page";
