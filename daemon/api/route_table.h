@@ -45,8 +45,8 @@ enum class InBatch {
   no,         // it is refused: it takes long, waits, or answers with more than one object
   together,   // its function hands all that it wants to the sequencer before it returns, so that what is called next is
               // decided after it, and made durable with it
-  by_itself,  // its function first asks, locks or looks: it begins when what is before it has been answered, and what is
-              // behind it begins when it has been
+  by_itself,  // its function first asks, locks or looks: it begins when what is before it has been answered, and what
+              // is behind it begins when it has been
 };
 
 /// A field of a body, or a parameter of a query.
