@@ -45,6 +45,7 @@ constexpr std::size_t boots_max = 4096;  // in memory; beyond this the oldest st
 
 // HTTP.
 constexpr std::size_t body_bytes_max = 1024 * 1024;
+constexpr std::size_t requests_per_batch_max = 256;
 constexpr std::size_t delivery_bytes_max = 4 * 1024 * 1024;    // of a webhook: the default
 constexpr std::size_t delivery_bytes_most = 16 * 1024 * 1024;  // the highest value pawld accepts
 constexpr std::size_t delivery_depth_max = 64;

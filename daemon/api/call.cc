@@ -56,7 +56,8 @@ std::optional<HttpResponse> refuse_claim(const Call& call) {
   return std::nullopt;
 }
 
-/// The refusal if a narrow token may not make the call, or nothing. May block.
+}  // namespace
+
 std::optional<HttpResponse> refuse_narrow(const Call& call) {
   switch (call.route.reach) {
     case Reach::everything:
@@ -78,6 +79,8 @@ std::optional<HttpResponse> refuse_narrow(const Call& call) {
   }
   return std::nullopt;
 }
+
+namespace {
 
 /// Checks the objects that the call names, on a thread that may block, and continues if they are within the token's
 /// limits.
@@ -156,15 +159,25 @@ void Call::refuse(const Error& error) const {
   reply(http_error(400, "malformed", error.message));
 }
 
-void run(Call call) {
+bool read(Call& call) {
   auto query = RequestQuery::read(call.request.query, call.route);
-  if (!query) return call.refuse(query.error());
-  auto body = RequestBody::read(call.request.body, call.route);
-  if (!body) return call.refuse(body.error());
+  auto body = query ? RequestBody::read(call.request.body, call.route) : Result<RequestBody>(RequestBody());
+  if (!query || !body) {
+    call.refuse(query ? body.error() : query.error());
+    return false;
+  }
   call.query = std::move(*query);
   call.body = std::move(*body);
-  const bool looks_first = call.narrow && call.route.reach != Reach::open && call.route.reach != Reach::filtered;
-  if (looks_first) return run_narrow(std::move(call));
+  return true;
+}
+
+bool is_limited(const Call& call) {
+  return call.narrow && call.route.reach != Reach::open && call.route.reach != Reach::filtered;
+}
+
+void run(Call call) {
+  if (!read(call)) return;
+  if (is_limited(call)) return run_narrow(std::move(call));
   call.route.function(std::move(call));
 }
 

@@ -57,11 +57,24 @@ struct Call {
   std::uint64_t id = 0;    // the same as a number, if the row says that it is an id
   RequestBody body = {};
   RequestQuery query = {};
-  bool is_of_webhook = false;  // a refusal is not reported to its sender
+  const Permit* permit = nullptr;  // the requester's, as long as `request` lives; null if that has been left
+  bool is_of_webhook = false;      // a refusal is not reported to its sender
 
   Sequencer& sequencer() const { return context.services.sequencer; }
   void refuse(const Error& error) const;  // 400
 };
+
+/// Checks what does not depend on body and query: the path, what the permit allows, whether the daemon can carry it out
+/// now. None if this refused the request.
+std::optional<Call> admitted(RouteContext& context, const HttpRequest& request, const Permit& permit, HttpReply reply);
+
+/// Reads query and body as the route's row says. False if this refused the request.
+bool read(Call& call);
+
+/// Whether refuse_narrow() has something to say.
+bool is_limited(const Call& call);
+/// The refusal if a narrow token may not make the call, or nothing. May block. Requires: is_limited() and read().
+std::optional<HttpResponse> refuse_narrow(const Call& call);
 
 /// Reads body and query as the route's row says, then calls the route's function or refuses, including what a narrow
 /// token may not name. Requires: `param` and `id` are set.

@@ -194,6 +194,7 @@ Result<RequestBody> RequestBody::read(std::string_view body, const Route& route)
   switch (route.form) {
     case BodyForm::ignored:
     case BodyForm::delivery:
+    case BodyForm::batch:  // daemon/api/batch_request.h reads it
       break;
     case BodyForm::fields:
       result.object_.emplace(PAWL_TRY(read_object(body)));

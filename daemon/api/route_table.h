@@ -40,6 +40,15 @@ enum class Reach {
   filtered,    // its function leaves out or refuses what is outside
 };
 
+/// How a call is carried out as part of a batch.
+enum class InBatch {
+  no,         // it is refused: it takes long, waits, or answers with more than one object
+  together,   // its function hands all that it wants to the sequencer before it returns, so that what is called next is
+              // decided after it, and made durable with it
+  by_itself,  // its function first asks, locks or looks: it begins when what is before it has been answered, and what
+              // is behind it begins when it has been
+};
+
 /// A field of a body, or a parameter of a query.
 struct Field {
   enum class Need { required, optional };
@@ -69,6 +78,7 @@ enum class BodyForm {
   fields,    // an object of the row's fields; no body counts as an empty object
   settings,  // an object of 1 to settings_per_call_max settings, by name
   delivery,  // a webhook's, in its sender's format, read after its signature was verified
+  batch,     // a list of requests, each checked as if it had come alone
 };
 constexpr std::int64_t settings_per_call_max = 64;
 
@@ -103,6 +113,9 @@ struct Route {
   Role role_without_boot = Role::none;
   /// How it treats a narrow token.
   Reach reach = Reach::everything;
+  InBatch in_batch = InBatch::no;
+  /// The field of its body that turns `together` into `by_itself`. Empty: none.
+  std::string_view by_itself_with = {};
   std::string_view summary;  // one line
   /// If `{…}` is an id: the refusal for one that was never given out.
   std::optional<Outcome> unknown_id = std::nullopt;

@@ -3,7 +3,8 @@
 
 namespace pawl {
 
-// The functions in the rows, from daemon/api/routes_*.cc.
+// The functions in the rows, from daemon/api/routes_*.cc and batch.cc.
+void batch_post(Call call);
 void events_get(Call call);
 void head_get(Call call);
 void healthz_get(Call call);
@@ -52,6 +53,16 @@ std::vector<Route> daemon_routes() {
   // The largest `after`: the seq that follows it must still fit.
   constexpr std::int64_t seq_max = integer_max - 1;
   return {
+      {.method = "POST",
+       .path = "/v1/batch",
+       .kind = Kind::writes,
+       .role = Role::read,
+       .reach = Reach::filtered,
+       .summary = "carries out requests in order, each as if it had come alone",
+       .form = BodyForm::batch,
+       .answer = {.shape = Shape::members, .members = {"items"}, .remark = "without `seq`. [Batches](#batches)"},
+       .errors = {"too_many_requests"},
+       .function = batch_post},
       {.method = "GET",
        .path = "/v1/events",
        .role = Role::read,
@@ -68,6 +79,7 @@ std::vector<Route> daemon_routes() {
       {.method = "GET",
        .path = "/v1/head",
        .role = Role::read,
+       .in_batch = InBatch::by_itself,
        .summary = "shows the last durable record's place in the chain, for `pawl witness`",
        .answer = {.shape = Shape::members, .members = {"time", "digest", "chain"}},
        .errors = {"io"},
@@ -75,6 +87,7 @@ std::vector<Route> daemon_routes() {
       {.method = "GET",
        .path = "/v1/settings",
        .role = Role::read,
+       .in_batch = InBatch::together,
        .summary = "shows all settings",
        .answer = {.shape = Shape::members, .of = "settings"},
        .function = settings_get},
@@ -83,6 +96,7 @@ std::vector<Route> daemon_routes() {
        .kind = Kind::writes,
        .room = RouteRoom::reserve,
        .role = Role::operate,
+       .in_batch = InBatch::together,
        .summary = "changes settings, all of them or none",
        .events = {Event::SettingChanged},
        .form = BodyForm::settings,
@@ -99,6 +113,7 @@ std::vector<Route> daemon_routes() {
        .path = "/v1/pipelines",
        .kind = Kind::writes,
        .role = Role::operate,
+       .in_batch = InBatch::by_itself,
        .summary = "defines a pipeline, replacing one of the same name",
        .events = {Event::PipelineDefined},
        .form = BodyForm::fields,
@@ -114,6 +129,7 @@ std::vector<Route> daemon_routes() {
        .path = "/v1/repos",
        .kind = Kind::writes,
        .role = Role::operate,
+       .in_batch = InBatch::together,
        .summary = "declares a repository, or changes its URL",
        .events = {Event::RepoDeclared},
        .form = BodyForm::fields,
@@ -135,6 +151,7 @@ std::vector<Route> daemon_routes() {
        .kind = Kind::writes,
        .room = RouteRoom::reserve,
        .role = Role::operate,
+       .in_batch = InBatch::together,
        .summary = "removes a repository",
        .answer = written("repo", {200}, "null"),
        .refusals = {O::unknown_repo, O::repo_in_use},
@@ -144,6 +161,7 @@ std::vector<Route> daemon_routes() {
        .kind = Kind::writes,
        .room = RouteRoom::reserve,
        .role = Role::operate,
+       .in_batch = InBatch::together,
        .summary = "the same, for clients behind a proxy that decodes `%2F` in paths",
        .query = {text("repo", limits::repo_bytes_max, "its name")},
        .answer = written("repo", {200}, "null"),
@@ -154,6 +172,7 @@ std::vector<Route> daemon_routes() {
        .kind = Kind::writes,
        .room = RouteRoom::reserve,
        .role = Role::operate,
+       .in_batch = InBatch::by_itself,
        .summary = "releases the lease of a work item's task by force",
        .query = {text("work_item", 0, "a live task's work item"),
                  filter("repo", "needed if live tasks in several repositories have that work item")},

@@ -150,47 +150,57 @@ void Api::body_was_too_long(std::string_view path) {
 }
 
 void Api::handle(const HttpRequest& request, HttpReply reply) {
-  const FoundRoute found = find_route(request.method, request.path);
   const Access* access = impl_->context.services.access;
   const Permit permit =
       access
           ? access->permit_of(request)
           : Permit{
                 .role = Role::operate, .holder = {}, .principal = principal_without_token(request), .scope = nullptr};
+  if (auto call = admitted(impl_->context, request, permit, std::move(reply))) run(*std::move(call));
+}
+
+std::optional<Call> admitted(RouteContext& context, const HttpRequest& request, const Permit& permit, HttpReply reply) {
+  const FoundRoute found = find_route(request.method, request.path);
+  const auto refuse = [&reply](HttpResponse response) {
+    reply(std::move(response));
+    return std::nullopt;
+  };
   // Only callers who may read learn which paths exist.
-  if (auto refused = refusal(permit, found.route ? found.route->role : Role::read)) return reply(*std::move(refused));
+  if (auto refused = refusal(permit, found.route ? found.route->role : Role::read)) return refuse(*std::move(refused));
   if (!found.is_path_known) {
-    return reply(http_error(404, "no_such_path", "nothing at " + std::string(request.path)));
+    return refuse(http_error(404, "no_such_path", "nothing at " + std::string(request.path)));
   }
-  if (!found.route) return reply(method_not_allowed(request.path));
+  if (!found.route) return refuse(method_not_allowed(request.path));
   const Route& route = *found.route;
-  if (auto refused = refusal(permit, route.reach)) return reply(*std::move(refused));
+  if (auto refused = refusal(permit, route.reach)) return refuse(*std::move(refused));
   // The daemon's own boot does not speak for a worker either.
-  if (request.boot.empty() || request.boot == impl_->context.services.boot_id) {
-    if (auto refused = refusal(permit, route.role_without_boot)) return reply(*std::move(refused));
+  if (request.boot.empty() || request.boot == context.services.boot_id) {
+    if (auto refused = refusal(permit, route.role_without_boot)) return refuse(*std::move(refused));
   }
   // The process's health can still be queried, but its data is no longer current.
-  if (route.path != "/healthz" && impl_->context.services.sequencer.is_superseded()) {
-    return reply(superseded_answer());
+  if (route.path != "/healthz" && context.services.sequencer.is_superseded()) {
+    return refuse(superseded_answer());
   }
-  if (route.begins_work && impl_->context.is_ending.load()) return reply(ending_answer());
-  if (route.kind == RouteKind::writes) {
-    if (auto refused = no_room(impl_->context.services.readiness(), route.room)) return reply(*std::move(refused));
+  if (route.begins_work && context.is_ending.load()) return refuse(ending_answer());
+  // Each request of a batch says what it needs.
+  if (route.kind == RouteKind::writes && route.form != BodyForm::batch) {
+    if (auto refused = no_room(context.services.readiness(), route.room)) return refuse(*std::move(refused));
   }
   // A delivery's headers do not identify the requester, so a malformed header must not get it refused.
   const bool is_delivery = route.form == BodyForm::delivery;
-  Result<Requester> requester = requester_of(is_delivery ? HttpRequest{} : request, impl_->context.services.boot_id);
-  if (!requester) return reply(http_error(400, "malformed", requester.error().message));
+  Result<Requester> requester = requester_of(is_delivery ? HttpRequest{} : request, context.services.boot_id);
+  if (!requester) return refuse(http_error(400, "malformed", requester.error().message));
   requester->principal = permit.principal;
-  Call call{.context = impl_->context,
+  Call call{.context = context,
             .request = request,
             .reply = std::move(reply),
             .requester = std::move(*requester),
             .role = permit.role,
-            .route = route};
-  if (permit.scope) call.narrow = std::make_shared<const Narrow>(permit.scope, permit.principal, impl_->context.places);
-  if (!read_param(found.param, call)) return;
-  run(std::move(call));
+            .route = route,
+            .permit = &permit};
+  if (permit.scope) call.narrow = std::make_shared<const Narrow>(permit.scope, permit.principal, context.places);
+  if (!read_param(found.param, call)) return std::nullopt;
+  return call;
 }
 
 }  // namespace pawl

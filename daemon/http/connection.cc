@@ -416,7 +416,8 @@ void Connection::handle() {
                                   asio::post(io, [weak, number, early = std::move(early)]() mutable {
                                     if (const auto self = weak.lock()) self->wait(number, std::move(early));
                                   });
-                                }};
+                                },
+                            .takes_more = [this](std::size_t count) { return takes_more(count); }};
   if (!is_within_share(request)) return;
   shared_.in_hand.fetch_add(1);
   enter(Phase::handling);

@@ -108,6 +108,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void move_to(std::shared_ptr<Shares::Account> account);
   /// Finds whose request it is. False after refusing it because there were too many.
   bool is_within_share(const HttpRequest& request);
+  /// Counts that many more requests for the one in hand, if they are within the share too.
+  bool takes_more(std::size_t count);
   /// Its request has begun to wait. `early`: the answer if it may wait no longer.
   void wait(std::uint64_t request, HttpResponse early);
   /// Takes a place for the stream or the long poll; false: it may not have one.
@@ -174,6 +176,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t held_bytes_ = 0;
   std::shared_ptr<Shares::Account> account_;
   bool is_operators_ = false;
+  bool is_rated_ = false;  // requests like the one in hand are counted
   bool is_leaving_ = false;
   std::unique_ptr<Shares::Place> place_;
   std::uint64_t request_ = 0;  // the number of the request in hand

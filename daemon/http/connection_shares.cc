@@ -41,17 +41,23 @@ void Connection::move_to(std::shared_ptr<Shares::Account> account) {
 }
 
 bool Connection::is_within_share(const HttpRequest& request) {
+  is_rated_ = false;
   if (!shared_.options.who_asks) return true;
   const Visitor visitor = shared_.options.who_asks(request);
   if (visitor.principal.empty()) return true;
   const auto now = shared_.options.now();
   move_to(shared_.shares.account_of(visitor.principal, now));
   is_operators_ = visitor.is_operator;
-  if (!visitor.is_rated || shared_.shares.takes_request(*account_, now)) return true;
+  is_rated_ = visitor.is_rated;
+  if (!is_rated_ || shared_.shares.takes_requests(*account_, now)) return true;
   shared_.in_hand.fetch_add(1);
   enter(Phase::handling);
   reply(too_many("too_many_requests", "this token sends too many requests per second"));
   return false;
+}
+
+bool Connection::takes_more(std::size_t count) {
+  return !is_rated_ || shared_.shares.takes_requests(*account_, shared_.options.now(), count);
 }
 
 bool Connection::take_place(ShareKind kind) {

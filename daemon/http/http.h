@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -39,6 +40,9 @@ struct HttpRequest {
   /// Called each time the request begins to wait, with the answer to send if it must stop waiting because its place is
   /// needed. From any thread. May be empty, and may be kept.
   std::function<void(HttpResponse)> waits = {};
+  /// Takes that many more requests from the sender's share (daemon/http/shares.h); false: it may not send so many now,
+  /// and none was taken. Only until the call that got the request returns. Empty: they are not counted.
+  std::function<bool(std::size_t count)> takes_more = {};
 };
 
 /// A streaming body. Destroyed with its connection; `done` is not called afterwards.

@@ -37,7 +37,7 @@ std::string_view name(ShareKind kind) {
   return "";
 }
 
-void ShareBook::take_request(Time now) {
+void ShareBook::take_requests(Time now, std::size_t count) {
   const MutexLock lock(mutex_);
   const std::chrono::seconds second = second_of(now);
   if (second > second_) {
@@ -45,7 +45,7 @@ void ShareBook::take_request(Time now) {
     in_second_ = 0;
     second_ = second;
   }
-  ++in_second_;
+  in_second_ += count;
 }
 
 std::uint64_t ShareBook::last_second(Time now) const {

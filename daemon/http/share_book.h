@@ -37,8 +37,8 @@ class ShareBook {
   std::atomic<std::size_t>& held(ShareKind kind) { return held_[index(kind)]; }
   std::size_t held(ShareKind kind) const { return held_[index(kind)].load(); }
 
-  /// Counts a request of a rated visitor that was taken.
-  void take_request(Time now);
+  /// Counts requests of a rated visitor that were taken.
+  void take_requests(Time now, std::size_t count = 1);
   /// How many were taken in the last whole second.
   std::uint64_t last_second(Time now) const;
 

@@ -43,15 +43,15 @@ std::shared_ptr<Shares::Account> Shares::account_of(const std::string& principal
   return account;
 }
 
-bool Shares::takes_request(Account& account, Time now) {
+bool Shares::takes_requests(Account& account, Time now, std::size_t count) {
   const MutexLock lock(mutex_);
   refill(account, now);
-  if (account.requests_left_ < 1) {
+  if (account.requests_left_ < static_cast<double>(count)) {
     book_->refuse(ShareKind::requests, account.principal);
     return false;
   }
-  account.requests_left_ -= 1;
-  book_->take_request(now);
+  account.requests_left_ -= static_cast<double>(count);
+  book_->take_requests(now, count);
   return true;
 }
 

@@ -78,8 +78,8 @@ class Shares {
 
   /// The account of a principal: always the same one while it has something, or has sent requests lately.
   std::shared_ptr<Account> account_of(const std::string& principal, Time now);
-  /// Takes one more request of the account, if it may send one now.
-  bool takes_request(Account& account, Time now);
+  /// Takes that many more requests of the account, if it may send them now; else none.
+  bool takes_requests(Account& account, Time now, std::size_t count = 1);
   /// Null: the account has its full share of streams and long polls, or all non-operators together have theirs.
   std::unique_ptr<Place> take_place(const std::shared_ptr<Account>& account, ShareKind kind, bool is_operator,
                                     Time now);

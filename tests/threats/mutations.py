@@ -32,6 +32,12 @@ class Request:
         return f"{self.method} {self.path[:200]} {self.headers} {(self.body or b'')[:300]!r}"
 
 
+def batch_of(requests):
+    """One request that has all of them."""
+    return Request("POST", "/v1/batch", {"requests": [{"method": each.method, "path": each.path, "body": each.fields,
+                                                       "headers": dict(each.headers)} for each in requests]})
+
+
 class Mutator:
     """Changes one to three things in a request. `boots` are those of others; `tokens` are lease tokens."""
 

@@ -15,7 +15,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import stage  # noqa: E402
-from mutations import READS, Mutator, Request, all_calls  # noqa: E402
+from mutations import READS, Mutator, Request, all_calls, batch_of  # noqa: E402
 
 OWN = {"boot_id": "boot-a", "pid": 0, "actor": "worker"}
 
@@ -67,6 +67,9 @@ class Reader(stage.Stage):
         for request in all_calls(self):
             with self.subTest(request=request):
                 self.assertEqual(self.send(request, as_reader)[0], 403)
+        status, text = self.send(batch_of(all_calls(self)), as_reader)
+        self.assertEqual(status, 200, text)
+        self.assertEqual({item["status"] for item in json.loads(text)["items"]}, {403}, text)
         hidden = [self.step_run, *self.secret.values(), *(hashlib.sha256(one.encode()).hexdigest() for one in self.secret.values())]
         for path in READS:
             status, text = self.send(Request("GET", path), as_reader)
@@ -130,6 +133,8 @@ class Worker(stage.Stage):
         for lie in lies:
             for boot in boots:
                 self.send(lie, as_a + ([("Pawl-Boot", boot)] if boot else []))
+        for boot in boots:
+            self.assertEqual(self.send(batch_of(lies), as_a + ([("Pawl-Boot", boot)] if boot else []))[0], 200)
         mutator = Mutator(chance, boots=["boot-a", "boot-b", self.daemon_boot], tokens=[self.held_token, self.claimed_token, self.step_start])
         for _ in range(stage.REQUESTS):
             boot = chance.choice(boots)

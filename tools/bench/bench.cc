@@ -189,6 +189,7 @@ Exit run_against_daemon(const Arguments& arguments, BenchWish asked) {
                          .boot = guest->boot(),
                          .run = guest->run(),
                          .depth = asked.depth,
+                         .batches = asked.batches,
                          .keys = asked.keys,
                          .pid = host->pid});
   std::vector<std::uint64_t> tasks;
@@ -200,11 +201,12 @@ Exit run_against_daemon(const Arguments& arguments, BenchWish asked) {
     measured = lane.error();
   }
   const auto ended = guest->end(*caller, tasks);
-  const Exit exit =
-      show(arguments, asked, place,
-           "one request an op" + (asked.depth > 1 ? ", pipelining " + std::to_string(asked.depth) : std::string()) +
-               (asked.keys ? ", with keys" : ""),
-           measured);
+  const Exit exit = show(arguments, asked, place,
+                         (asked.batches     ? "batches of " + std::to_string(asked.depth)
+                          : asked.depth > 1 ? "one request an op, pipelining " + std::to_string(asked.depth)
+                                            : std::string("one request an op")) +
+                             (asked.keys ? ", with keys" : ""),
+                         measured);
   if (ended) return exit;
   return fail(Exit::refused, "bench: what it created could not be removed: " + ended.error().message +
                                  "; the next benchmark tries again");
@@ -254,6 +256,7 @@ const Command bench_command = {
          {"rounds", "N", "how many times everything is measured (3)"},
          {"think", "TIME", "each actor waits this long between two rounds of its loop, such as 50ms"},
          {"pipelining", "N", "so many actors share a connection, and pipeline their requests (1)"},
+         {"batch", "N", "so many actors share a connection, and send their requests together, as one batch"},
          {"keys", "", "send an Idempotency-Key with every write"},
          {"blocking", "", "with --fresh: a blocking thread for each actor, instead of callbacks"},
          {"records", "N", "of 'bench replay': how many records (1000000)"},

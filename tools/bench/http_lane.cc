@@ -1,5 +1,6 @@
 // A load over HTTP: one thread, one epoll, and a connection for each `depth` actors. An actor's next request is written
-// when the answer to the one before has been read; on a shared connection the actors' requests are pipelined.
+// when the answer to the one before has been read; on a shared connection the actors' requests are pipelined, or go
+// together as one batch, when the batch before has been answered.
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -95,6 +96,9 @@ struct AwaitedAnswer {
 struct Wire {
   Descriptor socket;
   std::deque<AwaitedAnswer> under_way = {};
+  std::vector<Op> batch = {};  // whose answer has not arrived
+  std::int64_t batch_sent_ns = 0;
+  std::vector<Op> next_batch = {};
   std::string out = {};  // not yet sent
   std::string in = {};   // not yet understood
   bool waits_to_write = false;
@@ -177,12 +181,23 @@ class HttpLane final : public LoadLane {
     const auto op = load.next(actor);
     if (!op) return;
     Wire& connection = connections_[actor / options_.depth];
+    if (options_.batches) return connection.next_batch.push_back(*op);
     append_request(connection.out, texts_, *op, ++serial_);
     connection.under_way.push_back({*op, clock_ns()});
     ++under_way_;
   }
 
+  void begin_batch(Wire& connection) {
+    if (connection.next_batch.empty() || !connection.batch.empty()) return;
+    connection.batch = std::exchange(connection.next_batch, {});
+    connection.batch_sent_ns = clock_ns();
+    append_batch(connection.out, texts_, connection.batch, serial_ + 1);
+    serial_ += connection.batch.size();
+    under_way_ += connection.batch.size();
+  }
+
   Result<void> flush(Wire& connection) {
+    begin_batch(connection);
     std::size_t sent = 0;
     while (sent < connection.out.size()) {
       const ssize_t count = ::send(connection.socket.get(), connection.out.data() + sent, connection.out.size() - sent,
@@ -209,6 +224,7 @@ class HttpLane final : public LoadLane {
     if (count < 0) return system_error("the daemon", "recv");
     if (count == 0) return lost();
     connection.in.append(bytes_.data(), static_cast<std::size_t>(count));
+    if (options_.batches) return take_whole_batch(load, connection);
     std::size_t used = 0;
     while (!connection.under_way.empty()) {
       const AwaitedAnswer& first = connection.under_way.front();
@@ -222,6 +238,20 @@ class HttpLane final : public LoadLane {
       ask(load, actor);
     }
     connection.in.erase(0, used);
+    return flush(connection);
+  }
+
+  Result<void> take_whole_batch(Load& load, Wire& connection) {
+    const auto taken = PAWL_TRY(take_batch(connection.in, connection.batch));
+    if (!taken) return {};
+    connection.in.erase(0, taken->bytes);
+    const std::vector<Op> answered = std::exchange(connection.batch, {});
+    under_way_ -= answered.size();
+    const std::int64_t now_ns = clock_ns();
+    for (std::size_t i = 0; i < answered.size(); ++i) {
+      load.took(answered[i], taken->replies[i], connection.batch_sent_ns, now_ns);
+      ask(load, answered[i].actor);
+    }
     return flush(connection);
   }
 

@@ -30,6 +30,7 @@ struct HttpLaneOptions {
   std::string boot;   // that the daemon knows
   std::string run;    // makes the work items of this run unique
   std::size_t depth;  // how many actors share a connection, so that so many requests are under way on it
+  bool batches;       // those actors' requests go together, as one batch, and not one after the other
   bool keys;          // an Idempotency-Key for every write
   std::int64_t pid;   // the daemon's; 0: not on this machine
 };

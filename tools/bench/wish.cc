@@ -16,7 +16,7 @@ constexpr std::int64_t longest_ns = 24 * 3600 * second_ns;
 // pawld serves so many connections; some are for the preparation.
 constexpr std::uint64_t actors_max = limits::connections_max - 24;
 constexpr std::uint64_t rounds_max = 1000;
-constexpr std::uint64_t depth_max = 256;
+constexpr std::uint64_t depth_max = limits::requests_per_batch_max;
 
 Error malformed(std::string message) {
   return {ErrorCode::malformed, "bench: " + std::move(message)};
@@ -76,7 +76,7 @@ Result<void> check_side(const Arguments& arguments, bool is_fresh) {
     return arguments.has(option) && arguments.source_of({option}) == Source::command_line;
   };
   if (is_fresh) {
-    for (const std::string_view option : {"data", "socket", "url", "pipelining", "keys", "yes"}) {
+    for (const std::string_view option : {"data", "socket", "url", "pipelining", "batch", "keys", "yes"}) {
       if (is_typed(option)) return malformed("--" + std::string(option) + " is for a daemon, so not with --fresh");
     }
   } else if (is_typed("blocking")) {
@@ -116,7 +116,12 @@ Result<BenchWish> asked_in(const Arguments& arguments) {
   if (const auto text = arguments.value("think")) out.think_ns = PAWL_TRY(duration_ns(*text, "bench: --think"));
   out.count = PAWL_TRY(number_in(arguments, "count", 0, 1'000'000'000));
   out.rounds = PAWL_TRY(number_in(arguments, "rounds", out.rounds, rounds_max));
-  out.depth = PAWL_TRY(number_in(arguments, "pipelining", 1, depth_max));
+  if (arguments.has("pipelining") && arguments.has("batch")) return malformed("give either --pipelining or --batch");
+  out.batches = arguments.has("batch");
+  out.depth = PAWL_TRY(number_in(arguments, out.batches ? "batch" : "pipelining", 1, depth_max));
+  const bool is_in_no_batch = std::find(out.loops.begin(), out.loops.end(), ActorLoop::queue) != out.loops.end();
+  if (out.batches && is_in_no_batch && out.loops_given) return malformed("the queue page cannot be read in a batch");
+  if (out.batches) std::erase(out.loops, ActorLoop::queue);
   out.keys = arguments.has("keys");
   if (arguments.has("blocking")) out.waiting = Waiting::threads;
   return out;

@@ -22,7 +22,8 @@ struct BenchWish {
   std::uint64_t count = 0;
   std::int64_t think_ns = 0;
   std::uint64_t rounds = 3;
-  std::uint64_t depth = 1;
+  std::uint64_t depth = 1;  // actors to a connection
+  bool batches = false;     // their requests go together
   Waiting waiting = Waiting::callbacks;
   bool keys = false;
 };

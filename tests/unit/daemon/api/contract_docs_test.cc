@@ -178,6 +178,7 @@ std::string section_of(const Route& route) {
 std::string sent_in(const Route& route) {
   if (route.form == BodyForm::settings) return "settings by name: `{\"queue.max_concurrency\": 3, …}`";
   if (route.form == BodyForm::delivery) return "as its sender makes it, signed";
+  if (route.form == BodyForm::batch) return "`requests`: 1 to " + std::to_string(limits::requests_per_batch_max);
   std::string body;
   Field::Need last = Field::Need::required;
   for (const Field& field : route.body) {
@@ -355,6 +356,24 @@ TEST(ContractDocs, calls_of_api_md_are_the_routes) {
 
 TEST(ContractDocs, fields_of_api_md_are_those_that_requests_are_read_by) {
   for (const char* section : {"tasks", "leases and boots", "jobs", "the daemon"}) expect_documented(fields_of(section));
+}
+
+TEST(ContractDocs, what_may_be_in_a_batch_is_in_api_md) {
+  DocTable table{.file = "docs/API.md",
+                 .marker = "batch",
+                 .noun = "route",
+                 .place = route_place,
+                 .head = {"call", "in a batch"},
+                 .rows = {}};
+  for (const InBatch how : {InBatch::together, InBatch::by_itself}) {
+    for (const Route& route : routes()) {
+      if (route.in_batch != how) continue;
+      std::string words = how == InBatch::together ? "together" : "by itself";
+      if (!route.by_itself_with.empty()) words += "; with " + code(route.by_itself_with) + " by itself";
+      table.rows.push_back({call_of(route), words});
+    }
+  }
+  expect_documented(table);
 }
 
 std::string of_narrow(Reach reach) {

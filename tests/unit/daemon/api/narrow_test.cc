@@ -131,6 +131,7 @@ const std::map<std::string, Case>& cases() {
       {"POST /v1/jobs/{id}/renew", {Reach::job, R"({"attempt":1})"}},
       {"POST /v1/jobs/{id}/exited", {Reach::job, R"({"attempt":1,"exit_code":0})"}},
       {"POST /v1/jobs/{id}/finished", {Reach::job, R"({"attempt":1,"result":"failed"})"}},
+      {"POST /v1/batch", {Reach::filtered}},
       {"GET /v1/events", {Reach::filtered}},
       {"GET /v1/settings", {Reach::everything}},
       {"POST /v1/settings", {Reach::everything}},

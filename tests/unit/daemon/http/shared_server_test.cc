@@ -63,6 +63,8 @@ class SharedServer : public testing::Test {
 
   void handle(const HttpRequest& request, HttpReply reply) {
     HttpResponse response{.content_type = "text/plain", .body = "served"};
+    if (request.path == "/many")
+      response.body = request.takes_more(std::stoul(std::string(request.query))) ? "more" : "no more";
     if (request.path == "/large") response.body = std::string(large_answer_bytes, 'x');
     if (request.path == "/stream") {
       const int seen = request.last_event_id.empty() ? 0 : std::stoi(std::string(request.last_event_id));
@@ -273,6 +275,27 @@ TEST_F(SharedServer, requests_a_second_of_one_are_bounded_and_the_connection_sta
   now_us += 1'000'000;
   busy.send(get("/", "reader"));
   EXPECT_TRUE(busy.response().ends_with("served"));
+}
+
+TEST_F(SharedServer, a_request_that_stands_for_more_takes_so_many_or_none) {
+  serve({.requests_per_s = 10, .requests_at_once = 10});
+  Client& busy = client();
+  const auto many = [&](const std::string& more) {
+    busy.send(get("/many?" + more, "reader"));
+    const std::string response = busy.response();
+    return response.substr(response.rfind('\n') + 1);
+  };
+  EXPECT_EQ(many("6"), "more");
+  EXPECT_EQ(many("3"), "no more") << "2 are left";
+  EXPECT_EQ(many("1"), "more") << "of a refusal only the request itself was counted";
+  EXPECT_NE(many("0").find("too_many_requests"), std::string::npos);
+  EXPECT_EQ(book->refused(ShareKind::requests), 2U);
+  now_us += 1'000'000;
+  EXPECT_EQ(many("8"), "more");
+  for (int i = 0; i < 3; ++i) {
+    const std::string response = local("GET /many?9 HTTP/1.1\r\nHost: localhost\r\n\r\n").response();
+    EXPECT_TRUE(response.ends_with("\nmore")) << "clients without a token are not counted";
+  }
 }
 
 TEST_F(SharedServer, answers_that_one_does_not_read_cost_no_other_its_own) {

@@ -15,7 +15,7 @@ class SharesTest : public testing::Test {
   std::shared_ptr<Shares::Account> account(const std::string& name) { return shares.account_of(name, now); }
   int taken(const std::string& name, int asked) {
     int count = 0;
-    for (int i = 0; i < asked; ++i) count += shares.takes_request(*account(name), now) ? 1 : 0;
+    for (int i = 0; i < asked; ++i) count += shares.takes_requests(*account(name), now) ? 1 : 0;
     return count;
   }
   /// How many of the requested places that account gets.

@@ -1,6 +1,7 @@
 // `pawl bench` against a real pawld, and on a log of its own.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
 
@@ -70,6 +71,18 @@ TEST_F(AgainstDaemon, bench_pipelines_requests_of_several_actors) {
   const json::value read =
       asked({"bench", "guarded", "--actors", "8", "--count", "100", "--rounds", "1", "--pipelining", "4"});
   EXPECT_TRUE(read.at("measured").at(0).at("errors").as_object().empty());
+}
+
+TEST_F(AgainstDaemon, bench_sends_requests_of_several_actors_as_one_batch) {
+  ASSERT_EQ(pawl({"settings", "queue.max_concurrency=6"}).exit, 0);
+  const json::value read =
+      asked({"bench", "--actors", "6", "--count", "60", "--rounds", "1", "--batch", "4", "--keys", "--think", "1ms"});
+  EXPECT_EQ(read.at("measured").as_array().size(), 7U) << "all loops but the queue page";
+  for (const json::value& row : read.at("measured").as_array()) {
+    EXPECT_TRUE(row.at("errors").as_object().empty()) << json::serialize(row);
+  }
+  EXPECT_EQ(pawl({"bench", "queue", "--batch", "4"}).exit, 2);
+  EXPECT_EQ(pawl({"bench", "note", "--batch", "4", "--pipelining", "4"}).exit, 2);
 }
 
 TEST_F(AgainstDaemon, bench_declares_its_repositories_where_others_are_declared_and_removes_them) {

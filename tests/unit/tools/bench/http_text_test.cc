@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 namespace pawl::bench {
 namespace {
 
@@ -84,6 +86,42 @@ TEST(HttpText, a_lost_race_is_told_from_an_error) {
   EXPECT_EQ(kind_of("terminal"), Reply::Kind::lost);
   EXPECT_EQ(kind_of("quota"), Reply::Kind::failed);
   EXPECT_EQ((*take_answer(answered(502, "<html>"), {.verb = Verb::queue}))->reply.code, "HTTP status 502");
+}
+
+TEST(HttpText, a_batch_has_a_request_for_each_op) {
+  HttpTexts keyed = texts;
+  keyed.keys = true;
+  const std::array ops{Op{.verb = Verb::task, .actor = 1, .task = 12}, Op{.verb = Verb::cancel, .actor = 2, .task = 7}};
+  std::string out;
+  append_batch(out, keyed, ops, 5);
+  const std::string body =
+      R"({"requests":[{"method":"GET","path":"/v1/tasks/12","headers":{"Pawl-Actor":"bench-2"},"body":null},)"
+      R"({"method":"POST","path":"/v1/tasks/7/cancel","headers":{"Pawl-Actor":"bench-3","Idempotency-Key":"r-5"},)"
+      R"("body":null}]})";
+  EXPECT_EQ(out,
+            "POST /ci/v1/batch HTTP/1.1\r\nHost: localhost\r\nPawl-Boot: b-1\r\nContent-Type: application/json\r\n"
+            "Content-Length: " +
+                std::to_string(body.size()) + "\r\n\r\n" + body);
+}
+
+TEST(HttpText, the_items_of_a_batch_are_told_apart) {
+  const std::array ops{Op{.verb = Verb::acquire}, Op{.verb = Verb::claim}, Op{.verb = Verb::acquire}};
+  const std::string whole = answered(
+      200, R"({"items":[{"status":201,"headers":null,"body":{"seq":6,"token":6,"lease":{"key":"{\"status\":500"}}},)"
+           R"({"status":204,"headers":null,"body":null},)"
+           R"({"status":409,"headers":null,"body":{"error":{"code":"lease_held","message":"…"}}}]})");
+  EXPECT_FALSE(*take_batch(whole.substr(0, whole.size() - 1), ops));
+  const auto taken = take_batch(whole, ops);
+  ASSERT_TRUE(taken && *taken);
+  EXPECT_EQ((*taken)->bytes, whole.size());
+  ASSERT_EQ((*taken)->replies.size(), 3U);
+  EXPECT_EQ((*taken)->replies[0].token, 6U);
+  EXPECT_EQ((*taken)->replies[1].kind, Reply::Kind::empty);
+  EXPECT_EQ((*taken)->replies[2].kind, Reply::Kind::lost);
+  const auto refused = take_batch(answered(429, R"({"error":{"code":"too_many_requests","message":"…"}})"), ops);
+  EXPECT_EQ((*refused)->replies.size(), 3U);
+  EXPECT_EQ((*refused)->replies[2].code, "too_many_requests");
+  EXPECT_FALSE(take_batch(answered(200, R"({"items":[]})"), ops));
 }
 
 TEST(HttpText, another_server_is_malformed) {

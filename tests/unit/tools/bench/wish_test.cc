@@ -36,6 +36,11 @@ TEST(Wish, options_are_taken) {
   EXPECT_EQ(read->count, 7U);
   EXPECT_EQ(read->depth, 4U);
   EXPECT_TRUE(read->keys);
+  EXPECT_FALSE(read->batches);
+  const auto batches = asked({"--batch", "64"});
+  ASSERT_TRUE(batches);
+  EXPECT_TRUE(batches->batches);
+  EXPECT_EQ(batches->depth, 64U);
 }
 
 TEST(Wish, what_makes_no_sense_is_named) {
