@@ -149,14 +149,14 @@ class BatchRun : public std::enable_shared_from_this<BatchRun> {
   /// Carries out what may be carried out now. On one thread at a time.
   void run() {
     while (auto next = take_next()) {
-      if (is_by_itself(next->call) && others_are_open()) {
+      const bool is_alone = is_by_itself(next->call);
+      if (is_alone && others_are_open()) {
         // Without the reply, which keeps this alive.
         next->call.reply = nullptr;
         held_.emplace(std::move(*next));
         leave();
         break;
       }
-      const bool is_alone = is_by_itself(next->call);
       carry_out(std::move(next->call));
       if (is_alone && is_under_way()) break;
     }
