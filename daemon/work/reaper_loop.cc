@@ -1,5 +1,6 @@
 #include "daemon/work/reaper_loop.h"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <set>
@@ -274,8 +275,10 @@ ReaperLoop::Impl::Runs ReaperLoop::Impl::running_from(JobId from) const {
   return desk.ask([this, from, now](const State& state) {
     Runs some{.now = now, .settings = state.settings(), .runs = {}};
     const auto& running = state.indexes.running;
+    BootCopies boots;
+    some.runs.reserve(std::min(options.rows_per_look, running.size()));
     for (auto at = running.lower_bound(from); at != running.end() && some.runs.size() < options.rows_per_look; ++at) {
-      some.runs.push_back(watched_run(state, *state.jobs.find(*at)));
+      some.runs.push_back(watched_run(state, *state.jobs.find(*at), boots));
     }
     return some;
   });

@@ -280,26 +280,32 @@ bool marks_count_on(std::string_view stage) {
   return stage == marked_stage;
 }
 
-WatchedRun watched_run(const State& state, const Job& running) {
+std::shared_ptr<const Boot> BootCopies::copy_of(const Boot& boot) {
+  std::shared_ptr<const Boot>& copy = copies_[&boot];
+  if (!copy) copy = std::make_shared<const Boot>(boot);
+  return copy;
+}
+
+WatchedRun watched_run(const State& state, const Job& running, BootCopies& boots) {
   const Task& task = *state.tasks.find(running.task);
   WatchedRun run{.job = running,
-                 .owner_boot = *state.boots.find(running.run->owner.boot_id),
+                 .owner_boot = boots.copy_of(*state.boots.find(running.run->owner.boot_id)),
                  .lease = {},
                  .lease_boot = {},
                  .repo = task.repo,
                  .stage = task.stage};
   if (const Lease* lease = state.lease(task_key(task.id))) {
     run.lease = *lease;
-    run.lease_boot = *state.boots.find(lease->owner.boot_id);
+    run.lease_boot = boots.copy_of(*state.boots.find(lease->owner.boot_id));
   }
   return run;
 }
 
 WatchedRun watched_run(const TaskView& view, const RunningJob& running) {
   return {.job = running.job,
-          .owner_boot = running.owner_boot,
+          .owner_boot = std::make_shared<const Boot>(running.owner_boot),
           .lease = view.lease,
-          .lease_boot = view.lease_boot,
+          .lease_boot = view.lease_boot ? std::make_shared<const Boot>(*view.lease_boot) : nullptr,
           .repo = view.task.repo,
           .stage = view.task.stage};
 }
@@ -314,8 +320,8 @@ ReapObservation reap_observation(const WatchedRun& run, const Settings& settings
   const Job& job = run.job;
   const bool lease_owner_alive = run.lease && world.is_alive(run.lease->owner, *run.lease_boot);
   ReapObservation observation{.job = job, .settings = settings, .now = now};
-  observation.life = world.life_of(*job.run, run.owner_boot);
-  observation.owner_alive = !run.owner_boot.stale && world.is_alive(job.run->owner, run.owner_boot);
+  observation.life = world.life_of(*job.run, *run.owner_boot);
+  observation.owner_alive = !run.owner_boot->stale && world.is_alive(job.run->owner, *run.owner_boot);
   observation.finalizer_alive = world.has_in_hand(job.id) || finalizer_is_alive(run, settings, lease_owner_alive);
   if (const auto known = streaks.find(job.id); known != streaks.end()) observation.streak = known->second;
   return observation;

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -55,14 +56,23 @@ struct ReapDecision {
 /// A running job, and what a pass has to know of its task.
 struct WatchedRun {
   Job job;
-  Boot owner_boot;
-  std::optional<Lease> lease;  // on the task
-  std::optional<Boot> lease_boot;
+  std::shared_ptr<const Boot> owner_boot;
+  std::optional<Lease> lease;              // on the task
+  std::shared_ptr<const Boot> lease_boot;  // its owner's; null without a lease
   std::string repo;
   std::string stage;  // the task's
 };
 
-[[nodiscard]] WatchedRun watched_run(const State& state, const Job& running);
+/// One copy of each boot of a state, for as long as it does not change: most runs have the same few owners.
+class BootCopies {
+ public:
+  std::shared_ptr<const Boot> copy_of(const Boot& boot);
+
+ private:
+  std::map<const Boot*, std::shared_ptr<const Boot>> copies_;  // only looked up, never walked
+};
+
+[[nodiscard]] WatchedRun watched_run(const State& state, const Job& running, BootCopies& boots);
 [[nodiscard]] WatchedRun watched_run(const TaskView& view, const RunningJob& running);
 
 /// Whether a live owner is finishing the job: it holds the task's lease; or, with ownership off for the repository, the

@@ -9,6 +9,7 @@
 #include "daemon/api/answers.h"
 #include "daemon/api/requests.h"
 #include "daemon/http/request_parser.h"
+#include "engine/policies/reaper.h"
 #include "engine/rules/claim.h"
 #include "schema/json/record_json.h"
 #include "schema/record_view.h"
@@ -238,6 +239,37 @@ std::function<std::uint64_t()> claim_search(unsigned jobs) {
   };
 }
 
+/// What a pass of the reaper reads of each running job, on the sequencer's thread.
+std::function<std::uint64_t()> reaper_look(unsigned jobs) {
+  const auto machine = with_queue(jobs);
+  fb::SettingChangedT setting;
+  setting.key = "queue.max_concurrency";
+  setting.value = std::make_unique<fb::SettingValueT>();
+  setting.value->number = jobs;
+  machine->tell(propose_group(worker, setting));
+  setting.key = "queue.serial_per_repo";
+  setting.value = std::make_unique<fb::SettingValueT>();
+  setting.value->flag = false;
+  machine->tell(propose_group(worker, setting));
+  for (unsigned job = 1; job <= jobs; ++job) {
+    fb::JobClaimedT claim;
+    claim.job = job;
+    claim.owner = std::make_unique<fb::OwnerT>();
+    claim.owner->boot_id = boot_id;
+    claim.owner->actor = worker.actor;
+    machine->tell(propose_group(worker, claim));
+  }
+  return [machine, jobs] {
+    const State& state = machine->decider.state();
+    std::vector<WatchedRun> runs;
+    BootCopies boots;
+    runs.reserve(jobs);
+    for (const JobId job : state.indexes.running) runs.push_back(watched_run(state, *state.jobs.find(job), boots));
+    PAWL_ASSERT(runs.size() == jobs);
+    return std::uint64_t{jobs};
+  };
+}
+
 std::function<std::uint64_t()> checkpoint_write(unsigned tasks) {
   return [machine = with_queue(tasks), tasks] {
     PAWL_ASSERT(!pack_checkpoint(machine->decider.state(), machine->chain).bytes.empty());
@@ -269,6 +301,8 @@ const std::vector<Work>& all_work() {
       {"verify", "their form, order and chain, as every replay checks them", "record", verify, 10},
       {"block", "their block: framed and checksummed, then read and checked", "record", block, 50},
       {"claim", "the search for a job among 2,000 queued ones", "claim", [] { return claim_search(2000); }, 200},
+      {"reaper_look", "a look at 256 running jobs, as the reaper's pass takes one after another", "job",
+       [] { return reaper_look(256); }, 20},
       {"checkpoint_write", "a checkpoint of 1,000 tasks, packed", "task", [] { return checkpoint_write(1000); }, 5},
       {"checkpoint_read", "the same, unpacked, with its digest recomputed", "task",
        [] { return checkpoint_read(1000); }, 5},

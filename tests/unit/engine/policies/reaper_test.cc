@@ -130,7 +130,8 @@ TEST_F(ReaperPass, sleep_after_the_look_makes_nobody_older) {
 
 TEST_F(ReaperPass, run_that_looked_dead_is_looked_at_closely_once_it_lives_so_that_its_streak_ends) {
   BusyWorld alive;
-  const WatchedRun run = watched_run(machine.state(), *machine.state().jobs.find(job));
+  BootCopies boots;
+  const WatchedRun run = watched_run(machine.state(), *machine.state().jobs.find(job), boots);
   const Settings& settings = machine.state().settings();
   EXPECT_TRUE(is_left_alone(run, settings, alive, machine.now(), streaks));
   streaks[job] = {.attempt = 1, .passes = 1, .first_dead = machine.now()};
