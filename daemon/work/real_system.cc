@@ -176,8 +176,8 @@ Result<std::unique_ptr<Handle>> RealSystem::lock_step(const StepKey& place) {
   return pawl::lock_step(data_folder_, place);
 }
 
-Result<void> RealSystem::note_place(const Handle& place, const std::string& run) {
-  return pawl::note_place(folder_, place, run);
+Result<void> RealSystem::note_place(const Handle& place, const std::string& run, const std::string& gone) {
+  return pawl::note_place(folder_, place, run, gone);
 }
 
 PlaceNote RealSystem::place_note(const Handle& place) {

@@ -55,7 +55,8 @@ TreeAnswer answer_of(const Result<Worktree>& tree) {
 /// this host, and so held that lock. No process outlives its kernel.
 bool is_shown_gone(System& system, const PlaceNote& note, const std::string& run, const Boot* starter) {
   if (note.is_foreign || (starter && system.is_foreign(starter->member))) return false;
-  if (!run.empty() && note.run == run) return note.host == system.own_host() || system.kernel_has_ended(note.host);
+  const bool held_it = !run.empty() && (note.run == run || note.gone == run);
+  if (held_it) return note.host == system.own_host() || system.kernel_has_ended(note.host);
   return starter && system.kernel_has_ended(starter->host);
 }
 
@@ -508,7 +509,11 @@ Held RealWorld::hold_step(const PipelineStep& step, const CommandContext& contex
   auto listed = std::make_unique<Listed>(*this, context.task, Kind::step);
   Result<PreparedProcess> run = PreparedProcess::prepare(system_, request, *log);
   if (!run) return cannot(run.error());
-  if (const auto noted = system_.note_place(**place, run->run()); !noted) return cannot(noted.error());
+  // If this start is refused, or a crash comes first, the recorded one remains the one that is asked about.
+  const bool gone = is_shown_gone(system_, system_.place_note(**place), previous_run, nullptr);
+  if (const auto noted = system_.note_place(**place, run->run(), gone ? previous_run : ""); !noted) {
+    return cannot(noted.error());
+  }
   return {.status = Held::Status::held,
           .step = std::make_unique<RealHeldStep>(*this, std::move(listed), step.timeout_s, std::move(*run),
                                                  std::move(*place), *log),

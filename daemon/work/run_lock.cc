@@ -175,8 +175,8 @@ Result<std::unique_ptr<Handle>> lock_step(const std::string& data_folder, const 
   }
 }
 
-Result<void> note_place(const RunFolder& folder, const Handle& place, const std::string& run) {
-  const std::string lines = run + "\n" + this_host() + "\n" + folder.member + "\n";
+Result<void> note_place(const RunFolder& folder, const Handle& place, const std::string& run, const std::string& gone) {
+  const std::string lines = run + "\n" + this_host() + "\n" + folder.member + "\n" + gone + "\n";
   const bool written =
       ::ftruncate(place.descriptor(), 0) == 0 &&
       ::pwrite(place.descriptor(), lines.data(), lines.size(), 0) == static_cast<ssize_t>(lines.size());
@@ -193,6 +193,7 @@ PlaceNote place_note(const RunFolder& folder, const Handle& place) {
   std::getline(lines, note.host);
   std::string member;
   std::getline(lines, member);
+  std::getline(lines, note.gone);  // not written by earlier versions
   note.is_foreign = is_of_another(folder, member);
   return note;
 }

@@ -41,7 +41,7 @@ void forget_run(const std::string& data_folder, const std::string& run);
 std::string path_of_run(const std::string& data_folder, const std::string& run);
 
 Result<std::unique_ptr<Handle>> lock_step(const std::string& data_folder, const StepKey& place);
-Result<void> note_place(const RunFolder& folder, const Handle& place, const std::string& run);
+Result<void> note_place(const RunFolder& folder, const Handle& place, const std::string& run, const std::string& gone);
 PlaceNote place_note(const RunFolder& folder, const Handle& place);
 void forget_places(const std::string& data_folder, TaskId task);
 std::vector<TaskId> placed(const std::string& data_folder);

@@ -132,7 +132,8 @@ struct RunNote {
 /// The run that a place in the journal was last locked for, and its host, from the place's file. Empty if the file is.
 struct PlaceNote {
   std::string run;
-  std::string host;
+  std::string gone = {};  // the run of an earlier start that held this place and was seen to be gone; empty: none
+  std::string host = {};
   bool is_foreign = false;  // as in RunNote
 };
 
@@ -345,9 +346,9 @@ class System {
 
   /// `busy` if it is taken. Held until the handle is destroyed, and by each child that inherits it.
   virtual Result<std::unique_ptr<Handle>> lock_step(const StepKey& place) = 0;
-  /// Records, in a locked place, the run that will work on it. Call before proposing the start: a start whose run is
-  /// not recorded there is known to be from another party.
-  virtual Result<void> note_place(const Handle& place, const std::string& run) = 0;
+  /// Records, in a locked place, the run that will work on it, and the earlier one that is gone. Call before proposing
+  /// the start: a start whose run is not recorded there is known to be from another party.
+  virtual Result<void> note_place(const Handle& place, const std::string& run, const std::string& gone) = 0;
   virtual PlaceNote place_note(const Handle& place) = 0;
   /// Removes the lock files of a finished task, except those that are held.
   virtual void forget_places(TaskId task) = 0;

@@ -305,9 +305,10 @@ Result<std::unique_ptr<Handle>> HostileSystem::lock_step(const StepKey& key) {
   return std::unique_ptr<Handle>(std::make_unique<HeldPlace>(story_, key));
 }
 
-Result<void> HostileSystem::note_place(const Handle& place, const std::string& run) {
+Result<void> HostileSystem::note_place(const Handle& place, const std::string& run, const std::string& gone) {
   if (story_.strikes(Hostility::full_disk, 1)) return Error{ErrorCode::io, "no space left"};
-  story_.folder.places[dynamic_cast<const HeldPlace&>(place).key()].note = {.run = run, .host = own_host()};
+  story_.folder.places[dynamic_cast<const HeldPlace&>(place).key()].note = {
+      .run = run, .gone = gone, .host = own_host()};
   return {};
 }
 

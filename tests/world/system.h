@@ -71,7 +71,7 @@ class HostileSystem final : public System {
   bool is_run_kept(const std::string& /*run*/) override { return false; }  // each process belongs to one run
   void forget_run(const std::string& run) override;
   Result<std::unique_ptr<Handle>> lock_step(const StepKey& place) override;
-  Result<void> note_place(const Handle& place, const std::string& run) override;
+  Result<void> note_place(const Handle& place, const std::string& run, const std::string& gone) override;
   PlaceNote place_note(const Handle& place) override;
   void forget_places(TaskId task) override;
   std::vector<TaskId> placed() override;

@@ -625,7 +625,7 @@ stages:
     RealSystem system({.data_folder = data()});
     const auto place = system.lock_step({id, Version{1}, "merge"});
     ASSERT_TRUE(place) << place.error().message;
-    ASSERT_TRUE(system.note_place(**place, "earlier"));
+    ASSERT_TRUE(system.note_place(**place, "earlier", ""));
   }
   shut_down();
   boot();

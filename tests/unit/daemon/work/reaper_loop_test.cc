@@ -413,6 +413,33 @@ TEST_F(ReaperLoopTest, step_that_is_held_when_the_daemon_is_to_end_is_waited_for
   ending.join();
 }
 
+// A cancel that came between preparing and recording a second start once left its step in doubt for good: only an
+// operator's word counted any more.
+TEST_F(ReaperLoopTest, run_that_held_its_place_is_known_to_be_gone_after_starts_that_were_refused) {
+  RealSystem system({.data_folder = data()});
+  OriginWeather weather(system);
+  RealWorld world(system, weather, boot_id_);
+  const PipelineStep step{.name = "merge", .run = {"/bin/sh", "-c", "exit 0"}, .timeout_s = 600};
+  const CommandContext context{.task = TaskId{1}, .repo = "shop", .version = Version{1}, .step = "merge"};
+  const StepKey place{TaskId{1}, Version{1}, "merge"};
+  std::string recorded;
+  {
+    const Held held = world.hold_step(step, context, {});
+    ASSERT_EQ(held.status, Held::Status::held) << held.why;
+    recorded = held.step->run();
+    held.step->start_and_wait();
+  }
+  for (int refused = 0; refused < 2; ++refused) {
+    ASSERT_EQ(world.hold_step(step, context, recorded).status, Held::Status::held);
+  }
+  EXPECT_TRUE(world.end_and_lock(place, recorded, nullptr).gone);
+
+  const std::string of_another_folder = "0123456789abcdef0123456789abcdef";
+  EXPECT_FALSE(world.end_and_lock(place, of_another_folder, nullptr).gone);
+  ASSERT_EQ(world.hold_step(step, context, of_another_folder).status, Held::Status::held);
+  EXPECT_FALSE(world.end_and_lock(place, of_another_folder, nullptr).gone) << "it never held this place";
+}
+
 TEST_F(ReaperLoopTest, gate_whose_keeper_was_killed_is_not_told_as_called_off) {
   RealSystem system({.data_folder = data()});
   OriginWeather weather(system);
