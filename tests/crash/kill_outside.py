@@ -35,19 +35,6 @@ def late_hands(records, workers):
     return found
 
 
-def late_reports(records, workers):
-    """The seqs of what workers reported after they had been replaced."""
-    stale, boots = set(), {}
-    for record in records:
-        if record["outcome"] != "accepted":
-            continue
-        if record["actor"] in workers and record["boot"] in stale and record["type"] in FACTS:
-            yield record["seq"]
-        if record["type"] == "BootStarted":
-            stale.add(boots.get(record["data"]["name"]))
-            boots[record["data"]["name"]] = record["data"]["boot_id"]
-
-
 class Outside:
     def __init__(self, world):
         self.world = world
