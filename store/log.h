@@ -28,7 +28,7 @@ enum class LogMode {
 };
 
 /// Opens the log in a data folder, whatever kind it is.
-/// `missing`: there is no log (unless it is to be written); `busy`: another process, named by its pid, is writing;
+/// `missing`: the folder has no log (only for reading); `busy`: another process, named by its pid, is writing;
 /// `malformed`: not a pawl folder; `unsupported`: a newer format; `damaged`: names the first seq that cannot be read.
 Result<std::unique_ptr<Log>> open_log(const std::string& data_dir, LogMode mode);
 /// Opens a log for writing in a folder whose lock is already held. Requires: the folder was entered and stays the

@@ -245,7 +245,7 @@ class BatchRun : public std::enable_shared_from_this<BatchRun> {
   std::optional<Held> held_;
   bool is_looked_up_ = false;
   Mutex mutex_;
-  /// What has not been answered, and run() itself: whoever ends the last of them goes on.
+  /// What has not been answered, and run() itself: the thread that ends the last of them goes on.
   std::size_t open_ PAWL_GUARDED_BY(mutex_) = 1;
 };
 
