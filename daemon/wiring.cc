@@ -69,6 +69,7 @@ Services services_of(const ServiceParts& parts) {
       .journal = parts.log,
       .archive = parts.log,
       .index = &parts.index,
+      .checkpoints = &parts.log,
       .boot_id = parts.boot_id,
       .version = std::string(program_version),
       .logs_folder = parts.logs_folder,

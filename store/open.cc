@@ -41,15 +41,10 @@ Result<bool> belongs_to(Journal& journal, const Restored& restored, Seq seq) {
   return damaged_at(next(journal.last_seq()), place, "a checkpoint was taken after record " + std::to_string(raw(seq)));
 }
 
-/// Where the walk starts: after a checkpoint, or before the first record.
-struct Start {
-  Restored restored;
-  OpenReport report;
-};
+}  // namespace
 
-/// The newest good checkpoint not beyond `upto`, or the state before the first record.
-Result<Start> restore(Journal& journal, CheckpointStore& checkpoints, Seq upto) {
-  Start start;
+Result<Opened> newest_checkpoint(Journal& journal, CheckpointStore& checkpoints, Seq upto) {
+  Opened start;
   start.report.torn_at = journal.torn_at();
   for (const Seq seq : checkpoints.list()) {
     if (seq > upto) continue;
@@ -71,27 +66,30 @@ Result<Start> restore(Journal& journal, CheckpointStore& checkpoints, Seq upto) 
       skip("it was not taken after this log's record with that seq");
       continue;
     }
-    start.restored = std::move(*restored);
+    start.state = std::move(restored->state);
+    start.chain = restored->chain;
     start.report.checkpoint = seq;
     break;
   }
   return start;
 }
 
-}  // namespace
-
-Result<Opened> open_state_at(Journal& journal, CheckpointStore& checkpoints, Seq upto) {
-  Start start = PAWL_TRY(restore(journal, checkpoints, upto));
-  Replica replica(std::move(start.restored.state), start.restored.chain);
+Result<Opened> replay(Journal& journal, Opened from, Seq upto, std::function<void(const AppliedGroup&)> each) {
+  Replica replica(std::move(from.state), from.chain, {.each = std::move(each)});
   const Result<void> read = replica.read(journal, upto);
   if (const auto& fault = replica.fault(); fault && fault->error.code == ErrorCode::damaged) {
     return damaged_at(fault->seq, place, fault->why);
   }
   PAWL_TRY(read);
   if (const auto& difference = replica.difference()) return diverged(*difference);
-  start.report.replayed = replica.records();
+  from.report.replayed = replica.records();
   const Chain chain = replica.chain();
-  return Opened{std::move(replica).release(), chain, std::move(start.report)};
+  return Opened{std::move(replica).release(), chain, std::move(from.report)};
+}
+
+Result<Opened> open_state_at(Journal& journal, CheckpointStore& checkpoints, Seq upto) {
+  Opened start = PAWL_TRY(newest_checkpoint(journal, checkpoints, upto));
+  return replay(journal, std::move(start), upto);
 }
 
 Result<Opened> open_state(Journal& journal, CheckpointStore& checkpoints) {

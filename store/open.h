@@ -16,6 +16,7 @@
 // by deciding it again and comparing outcome and digest (store/replica.h).
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "engine/state/state.h"
 #include "store/chain.h"
 #include "store/log.h"
+#include "store/replica.h"
 
 namespace pawl {
 
@@ -51,5 +53,11 @@ Result<Opened> open_state_at(Journal& journal, CheckpointStore& checkpoints, Seq
 inline Result<Opened> open_state_at(Log& log, Seq upto) {
   return open_state_at(log, log, upto);
 }
+
+/// The two halves of open_state_at(), for those who already have a state to begin with. The first gives that of the
+/// newest good checkpoint at or before `upto`, or the one before the first record; nothing is replayed yet.
+Result<Opened> newest_checkpoint(Journal& journal, CheckpointStore& checkpoints, Seq upto);
+/// Goes on from `from`, and calls `each` for every group that it applied. May be empty.
+Result<Opened> replay(Journal& journal, Opened from, Seq upto, std::function<void(const AppliedGroup&)> each = {});
 
 }  // namespace pawl

@@ -167,7 +167,7 @@ class BatchRun : public std::enable_shared_from_this<BatchRun> {
     if (is_limited(call)) {
       if (auto refused = refuse_narrow(call)) return call.reply(*std::move(refused));
     }
-    call.route.function(std::move(call));
+    pawl::carry_out(std::move(call));
   }
 
   std::optional<Held> take_next() {

@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
+#include <algorithm>
 #include <utility>
 
 #include "schema/json/record_json.h"
@@ -82,26 +83,35 @@ std::optional<HttpResponse> refuse_narrow(const Call& call) {
 
 namespace {
 
+/// A call for another thread: the request itself ends before.
+std::shared_ptr<Call> kept_for_later(Call call) {
+  struct Kept {
+    HttpRequest request;  // all that is left of it is whether the client is gone
+    std::optional<Call> call;
+  };
+  const auto kept = std::make_shared<Kept>();
+  kept->request.gone = call.request.gone;
+  kept->call.emplace(Call{.context = call.context,
+                          .request = kept->request,
+                          .reply = std::move(call.reply),
+                          .requester = std::move(call.requester),
+                          .role = call.role,
+                          .narrow = std::move(call.narrow),
+                          .route = call.route,
+                          .param = std::move(call.param),
+                          .id = call.id,
+                          .body = std::move(call.body),
+                          .query = std::move(call.query)});
+  return {kept, &*kept->call};
+}
+
 /// Checks the objects that the call names, on a thread that may block, and continues if they are within the token's
 /// limits.
 void run_narrow(Call call) {
-  // By then this is all that is left of the request.
-  const auto kept = std::make_shared<HttpRequest>();
-  kept->gone = call.request.gone;
-  const auto later = std::make_shared<Call>(Call{.context = call.context,
-                                                 .request = *kept,
-                                                 .reply = std::move(call.reply),
-                                                 .requester = std::move(call.requester),
-                                                 .role = call.role,
-                                                 .narrow = std::move(call.narrow),
-                                                 .route = call.route,
-                                                 .param = std::move(call.param),
-                                                 .id = call.id,
-                                                 .body = std::move(call.body),
-                                                 .query = std::move(call.query)});
-  call.context.workers.post([kept, later] {
+  RouteContext& context = call.context;
+  context.workers.post([later = kept_for_later(std::move(call))] {
     if (auto refused = refuse_narrow(*later)) return later->reply(*std::move(refused));
-    later->route.function(std::move(*later));
+    carry_out(std::move(*later));
   });
 }
 
@@ -178,7 +188,34 @@ bool is_limited(const Call& call) {
 void run(Call call) {
   if (!read(call)) return;
   if (is_limited(call)) return run_narrow(std::move(call));
-  call.route.function(std::move(call));
+  carry_out(std::move(call));
+}
+
+void carry_out(Call call) {
+  const bool may_ask = std::any_of(call.route.query.begin(), call.route.query.end(),
+                                   [](const Field& field) { return field.name == position_name; });
+  const auto at = may_ask ? call.query.integer(position_name) : std::nullopt;
+  if (!at) return call.route.function(std::move(call));
+  const Seq end = call.sequencer().durable_seq();
+  if (Seq{static_cast<std::uint64_t>(*at)} > end) {
+    return call.reply(http_error(404, "beyond_end",
+                                 "the log ends with record " + std::to_string(raw(end)) + ", and there is no record " +
+                                     std::to_string(*at) + " yet"));
+  }
+  RouteContext& context = call.context;
+  const HttpReply reply = call.reply;
+  const auto later = kept_for_later(std::move(call));
+  const auto go_on = [later](const State& state) {
+    PastReader past(state);
+    later->past = &past;
+    later->route.function(*later);
+  };
+  const auto failed = [reply](const Error& error) { reply(http_error(500, "io", error.message)); };
+  if (context.past.post(Seq{static_cast<std::uint64_t>(*at)}, go_on, failed)) return;
+  HttpResponse response =
+      http_error(503, "too_many_past", "too many requests about the past wait already: one is answered at a time");
+  response.headers.emplace_back("Retry-After", "1");
+  reply(std::move(response));
 }
 
 std::optional<Proposal> propose_asked(Call& call, fb::Event type, std::string_view id_field) {
@@ -204,9 +241,20 @@ void write(RouteContext& context, Writing writing, HttpReply reply) {
        .done = [pending](std::optional<Decision> decision) { finish_write(pending, std::move(decision)); }});
 }
 
+void Call::read_state(std::function<void(const State&)> look, std::function<void()> done) const {
+  if (!past) return sequencer().read(std::move(look), std::move(done));
+  look(past->state());
+  done();
+}
+
+void Call::work(std::function<void(StateReader&)> work) const {
+  if (past) return work(*past);
+  context.workers.post([work = std::move(work), &sequencer = sequencer()] { work(sequencer); });
+}
+
 void read_json(const Call& call, std::function<void(const State&, std::string&)> look) {
   const auto body = std::make_shared<std::string>();
-  call.sequencer().read(
+  call.read_state(
       [body, look = std::move(look)](const State& state) {
         body->clear();
         look(state, *body);

@@ -15,6 +15,7 @@
 #include "daemon/api/log_memory.h"
 #include "daemon/api/long_polls.h"
 #include "daemon/api/narrow.h"
+#include "daemon/api/past_reads.h"
 #include "daemon/api/record_lines.h"
 #include "daemon/api/requests.h"
 #include "daemon/api/route_table.h"
@@ -41,6 +42,18 @@ struct RouteContext {
   RecordLines lines;
   Whereabouts places{services.sequencer, services.archive, services.index};
   ThreadPool workers;
+  PastReads past{services.journal, services.checkpoints};
+};
+
+/// A state of the past, while a call that asked for it is carried out on the thread for that (daemon/api/past_reads.h).
+class PastReader final : public StateReader {
+ public:
+  explicit PastReader(const State& state) : state_(state) {}
+  void look(const std::function<void(const State&)>& look) override { look(state_); }
+  const State& state() const { return state_; }
+
+ private:
+  const State& state_;
 };
 
 /// A call, read and checked against its route's row before the route's function sees it.
@@ -59,9 +72,19 @@ struct Call {
   RequestQuery query = {};
   const Permit* permit = nullptr;  // the requester's, as long as `request` lives; null if that has been left
   bool is_of_webhook = false;      // a refusal is not reported to its sender
+  PastReader* past = nullptr;      // the state that the call is about, with `at`; null: the present one
 
   Sequencer& sequencer() const { return context.services.sequencer; }
   void refuse(const Error& error) const;  // 400
+
+  // For calls that may be about the past (position_name). With `past`, all of this happens before it returns.
+
+  /// Reads the state that the call is about, as Sequencer::read() does.
+  void read_state(std::function<void(const State&)> look, std::function<void()> done) const;
+  /// Does what may block, on another thread. `work` gets the state that the call is about.
+  void work(std::function<void(StateReader&)> work) const;
+  /// The last record of the state of the past; no_end for the present.
+  Seq upto() const { return past ? past->state().last_seq : no_end; }
 };
 
 /// Checks what does not depend on body and query: the path, what the permit allows, whether the daemon can carry it out
@@ -75,6 +98,10 @@ bool read(Call& call);
 bool is_limited(const Call& call);
 /// The refusal if a narrow token may not make the call, or nothing. May block. Requires: is_limited() and read().
 std::optional<HttpResponse> refuse_narrow(const Call& call);
+
+/// Calls the route's function; if the call is about the past, on the thread for that, once its state is found. Refuses
+/// a position that the log has not reached, and more such calls than may wait. Requires: read().
+void carry_out(Call call);
 
 /// Reads body and query as the route's row says, then calls the route's function or refuses, including what a narrow
 /// token may not name. Requires: `param` and `id` are set.

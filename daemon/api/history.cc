@@ -90,10 +90,11 @@ std::optional<TaskAndJobs> live_traces(const State& state, TaskId id) {
   return traces;
 }
 
-Result<TaskAndJobs> traces_of(Sequencer& sequencer, Archive& archive, TaskId id) {
-  if (auto live = sequencer.ask([id](const State& state) { return live_traces(state, id); })) return std::move(*live);
+Result<TaskAndJobs> traces_of(StateReader& reader, Archive& archive, TaskId id, Seq upto) {
+  if (auto live = reader.ask([id](const State& state) { return live_traces(state, id); })) return std::move(*live);
   const std::vector<std::uint8_t> bytes = PAWL_TRY(archive.find(id));
   Unarchived archived = PAWL_TRY(unpack_archived(bytes));
+  if (archived.seq > upto) return Error{ErrorCode::missing, "the task was created later"};
   TaskAndJobs traces{.task = std::move(archived.rows.task), .jobs = {}};
   for (const Job& job : archived.rows.jobs) traces.jobs.insert(job.id);
   return traces;
@@ -124,7 +125,7 @@ Result<TaskId> walk_matching(Archive& archive, LogIndex* index, const TaskFilter
 
 /// Adds to `found`, and lowers `looked_to` if it stops earlier.
 Result<void> find_archived(Archive& archive, LogIndex* index, const TaskFilter& filter, TaskId first, std::size_t limit,
-                           std::map<TaskId, Task>& found, TaskId& looked_to) {
+                           Seq ended_upto, std::map<TaskId, Task>& found, TaskId& looked_to) {
   std::size_t seen = 0;
   std::size_t passing = 0;
   std::optional<Error> damage;
@@ -139,7 +140,7 @@ Result<void> find_archived(Archive& archive, LogIndex* index, const TaskFilter& 
       damage = archived.error();
       return false;
     }
-    if (passes(archived->rows.task, filter)) {
+    if (archived->seq <= ended_upto && passes(archived->rows.task, filter)) {
       ++passing;
       found.insert_or_assign(id, std::move(archived->rows.task));
     }
@@ -150,11 +151,18 @@ Result<void> find_archived(Archive& archive, LogIndex* index, const TaskFilter& 
   return {};
 }
 
-/// The lines of a history, up to a limit.
+/// The lines of a history, up to a limit and to a record.
 class HistoryLines {
  public:
-  HistoryLines(const TaskAndJobs& traces, const Narrow* narrow, std::size_t limit)
-      : traces_(traces), narrow_(narrow), limit_(limit) {}
+  HistoryLines(const TaskAndJobs& traces, const Narrow* narrow, std::size_t limit, Seq upto)
+      : traces_(traces), narrow_(narrow), limit_(limit), upto_(upto) {}
+
+  /// Whether the record is beyond the end; if so, no more are taken.
+  bool ends_before(const fb::Record& record) {
+    is_over_ = is_over_ || Seq{record.stamp()->seq()} > upto_;
+    return is_over_;
+  }
+  bool is_over() const { return is_over_; }
 
   bool is_full() const { return page_.lines.size() == limit_; }
   void take(const fb::Record& record) {
@@ -168,6 +176,8 @@ class HistoryLines {
   const TaskAndJobs& traces_;
   const Narrow* narrow_;
   const std::size_t limit_;
+  const Seq upto_;
+  bool is_over_ = false;
   HistoryPage page_;
 };
 
@@ -181,7 +191,7 @@ struct Indexed {
 Result<Indexed> take_indexed(Journal& journal, LogIndex& index, const TaskAndJobs& traces, Seq from, std::size_t limit,
                              HistoryLines& lines) {
   Seq looked_to{raw(from) - 1};
-  for (std::size_t seen = 0; !lines.is_full();) {
+  for (std::size_t seen = 0; !lines.is_full() && !lines.is_over();) {
     if (seen >= indexed_per_call_max) return Indexed{looked_to, true};
     const auto found = index.records_of(traces, next(looked_to), limit);
     if (!found) break;
@@ -193,6 +203,7 @@ Result<Indexed> take_indexed(Journal& journal, LogIndex& index, const TaskAndJob
         damage = record.error();
         return false;
       }
+      if (lines.ends_before(**record)) return false;
       lines.take(**record);
       if (lines.is_full()) last = Seq{(*record)->stamp()->seq()};
       return !lines.is_full();
@@ -206,22 +217,22 @@ Result<Indexed> take_indexed(Journal& journal, LogIndex& index, const TaskAndJob
 
 }  // namespace
 
-Result<TaskPage> list_tasks(Sequencer& sequencer, Archive& archive, LogIndex* index, const TaskFilter& filter,
-                            TaskId first, std::size_t limit) {
+Result<TaskPage> list_tasks(StateReader& reader, Archive& archive, LogIndex* index, const TaskFilter& filter,
+                            TaskId first, std::size_t limit, Seq upto) {
   // Memory before the archive: a task that moves in between is then found in the archive.
   std::map<TaskId, Task> found;
   std::optional<TaskId> from = first;
   TaskId looked_to = no_end_of_tasks;  // ids above were not read
   while (from && found.size() <= limit) {
     const LiveRows rows =
-        sequencer.ask([&filter, start = *from](const State& state) { return live_rows(state, filter, start); });
+        reader.ask([&filter, start = *from](const State& state) { return live_rows(state, filter, start); });
     for (const Task& task : rows.passing) found.emplace(task.id, task);
     from = rows.next;
   }
   if (from) looked_to = std::min(looked_to, TaskId{raw(*from) - 1});
 
   const bool may_be_archived = !filter.stage || is_terminal(*filter.stage);
-  if (may_be_archived) PAWL_TRY(find_archived(archive, index, filter, first, limit, found, looked_to));
+  if (may_be_archived) PAWL_TRY(find_archived(archive, index, filter, first, limit, upto, found, looked_to));
 
   TaskPage page;
   for (auto& [id, task] : found) {
@@ -236,15 +247,16 @@ Result<TaskPage> list_tasks(Sequencer& sequencer, Archive& archive, LogIndex* in
   return page;
 }
 
-Result<HistoryPage> history_of(Sequencer& sequencer, Journal& journal, Archive& archive, LogIndex* index,
-                               const Narrow* narrow, TaskId task, Seq after, std::size_t limit) {
-  const TaskAndJobs traces = PAWL_TRY(traces_of(sequencer, archive, task));
-  HistoryLines lines(traces, narrow, limit);
+Result<HistoryPage> history_of(StateReader& reader, Journal& journal, Archive& archive, LogIndex* index,
+                               const Narrow* narrow, TaskId task, Seq after, std::size_t limit, Seq upto) {
+  const TaskAndJobs traces = PAWL_TRY(traces_of(reader, archive, task, upto));
+  HistoryLines lines(traces, narrow, limit, upto);
   // No record can mention a task before the one that defined its first pipeline.
   Seq from = std::max(next(after), traces.task.pipeline);
   std::size_t records_max = records_per_call_max;
   if (index) {
     const Indexed indexed = PAWL_TRY(take_indexed(journal, *index, traces, from, limit, lines));
+    if (lines.is_over()) return std::move(lines.page());
     if (indexed.has_more) records_max = 0;
     from = next(indexed.looked_to);
   }
@@ -256,6 +268,7 @@ Result<HistoryPage> history_of(Sequencer& sequencer, Journal& journal, Archive& 
       damage = record.error();
       return false;
     }
+    if (lines.ends_before(**record)) return false;
     if (++seen > records_max || lines.is_full()) {
       lines.go_on_after(Seq{(*record)->stamp()->seq() - 1});
       return false;

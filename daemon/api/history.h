@@ -9,9 +9,10 @@
 
 #include "daemon/api/narrow.h"
 #include "store/archive.h"
-#include "store/commit/sequencer.h"
+#include "store/commit/desk.h"
 #include "store/journal.h"
 #include "store/log_index.h"
+#include "store/replica.h"
 
 namespace pawl {
 
@@ -29,9 +30,9 @@ struct TaskPage {
 
 /// The tasks that match the filter, live and archived, from `first` on; at most `limit`. A short page may still have a
 /// `next`: the search per call is bounded too. `index` may be null, here and below: what it does not know is searched
-/// for.
-Result<TaskPage> list_tasks(Sequencer& sequencer, Archive& archive, LogIndex* index, const TaskFilter& filter,
-                            TaskId first, std::size_t limit);
+/// for. `upto` is the state's last record, if it is one of the past: what ended or was written later is left out.
+Result<TaskPage> list_tasks(StateReader& state, Archive& archive, LogIndex* index, const TaskFilter& filter,
+                            TaskId first, std::size_t limit, Seq upto = no_end);
 
 struct HistoryPage {
   std::vector<std::string> lines;  // records as JSON, without their effects
@@ -40,7 +41,7 @@ struct HistoryPage {
 
 /// The records about a task, its jobs or its lease. `missing`: no task with that id was ever created. `narrow`: the
 /// requester's limits; null: show all.
-Result<HistoryPage> history_of(Sequencer& sequencer, Journal& journal, Archive& archive, LogIndex* index,
-                               const Narrow* narrow, TaskId task, Seq after, std::size_t limit);
+Result<HistoryPage> history_of(StateReader& state, Journal& journal, Archive& archive, LogIndex* index,
+                               const Narrow* narrow, TaskId task, Seq after, std::size_t limit, Seq upto = no_end);
 
 }  // namespace pawl

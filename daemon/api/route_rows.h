@@ -87,6 +87,11 @@ inline Field after(std::string_view summary) {
   return optional(integer("after", 0, integer_max, summary), 0);
 }
 
+/// The state of the past that a call is about.
+inline Field at() {
+  return optional(integer(position_name, 1, integer_max, "a seq: what it showed after that record"));
+}
+
 /// A query parameter: a string of any length.
 inline Field filter(std::string_view name, std::string_view summary) {
   return optional(text(name, 0, summary));

@@ -99,6 +99,9 @@ struct RouteAnswer {
   std::string_view remark = {};                // for docs/API.md
 };
 
+/// The query parameter for a position in the log, for calls about a state of the past.
+constexpr std::string_view position_name = "at";
+
 struct Route {
   std::string_view method;
   std::string_view path;  // `{…}` stands for any one segment; there is at most one

@@ -138,6 +138,7 @@ void Api::stop() {
   impl_->context.services.sequencer.unsubscribe(std::exchange(impl_->subscription, 0));
   impl_->context.record_waits.stop();
   impl_->context.claim_waits.stop();
+  impl_->context.past.stop();
   impl_->context.workers.stop();
 }
 

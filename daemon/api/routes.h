@@ -17,6 +17,7 @@
 #include "daemon/work/reaper_loop.h"
 #include "engine/policies/advance.h"
 #include "store/archive.h"
+#include "store/checkpoint_store.h"
 #include "store/commit/sequencer.h"
 #include "store/journal.h"
 #include "store/log_index.h"
@@ -40,15 +41,16 @@ struct Readiness {
 /// A sentence on whether there is room, and how much is left.
 std::string words_on_room(const Readiness& seen);
 
-/// What the routes depend on. `sequencer`, `journal`, `archive` and `index` outlive the Api.
+/// What the routes depend on. `sequencer`, `journal`, `archive`, `index` and `checkpoints` outlive the Api.
 struct Services {
   Sequencer& sequencer;
   Journal& journal;
   Archive& archive;
-  LogIndex* index = nullptr;          // null: what is in log and archive is searched for
-  std::string boot_id;                // the daemon's
-  std::string version;                // the program's
-  std::filesystem::path logs_folder;  // with the captured output of jobs
+  LogIndex* index = nullptr;               // null: what is in log and archive is searched for
+  CheckpointStore* checkpoints = nullptr;  // the log's; null: a state of the past is replayed from the first record
+  std::string boot_id;                     // the daemon's
+  std::string version;                     // the program's
+  std::filesystem::path logs_folder;       // with the captured output of jobs
   /// The first seq of unacknowledged records that this start cut from the log's tail; 0: none.
   Seq torn_from{};
   /// Drives a task on another thread, and calls back once.

@@ -180,10 +180,11 @@ class RecordStream final : public HttpStream, public std::enable_shared_from_thi
 }  // namespace
 
 void head_get(Call call) {
-  call.context.workers.post([&context = call.context, reply = std::move(call.reply)] {
+  const Seq seq = call.past ? call.upto() : call.sequencer().durable_seq();
+  call.work([&context = call.context, seq, reply = call.reply](StateReader&) {
     HttpResponse response;
     Result<void> viewed;
-    const auto read = context.services.journal.read(context.services.sequencer.durable_seq(), [&](RecordBytes bytes) {
+    const auto read = context.services.journal.read(seq, [&](RecordBytes bytes) {
       const auto record = view_record(bytes);
       record ? append_head_json(response.body, **record) : void(viewed = record.error());
       return false;

@@ -232,7 +232,7 @@ void write_exit(Call call) {
 
 void with_job(const Call& call, std::function<void(RouteContext&, const Job&, const HttpReply&)> found) {
   const auto rows = std::make_shared<ResponseRows>();
-  call.sequencer().read(
+  call.read_state(
       [rows, job = JobId{call.id}](const State& state) {
         const Decision none;
         show_job({.state = state, .decision = none, .archived = {}}, job, *rows);

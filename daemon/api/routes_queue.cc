@@ -78,7 +78,18 @@ void append_queue(std::string& out, const State& state, const RouteContext& cont
   out += '}';
 }
 
+namespace {
+
+/// What the records say. What the daemon counts besides is not known of the past.
+void append_past_queue(std::string& out, const State& state) {
+  append_queue_open(out, state, {.now = state.last_time, .reaper_last_run = {}, .reconciler_last_run = {}});
+  out += R"(,"alerts":null,"messages":null,"shares":null,"webhooks":null})";
+}
+
+}  // namespace
+
 void queue_get(Call call) {
+  if (call.past) return read_json(call, [](const State& state, std::string& out) { append_past_queue(out, state); });
   read_json(call, [&context = call.context, role = call.role](const State& state, std::string& out) {
     append_queue(out, state, context, role);
   });

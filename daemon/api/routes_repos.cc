@@ -40,9 +40,9 @@ Result<void> check_url(std::string_view url) {
 
 /// Calls `look` repeatedly, with the key to continue from, until it has seen all rows. Both tables may be long.
 template <class Key, class Look>
-void in_pieces(Sequencer& sequencer, Look look) {
+void in_pieces(StateReader& reader, Look look) {
   std::optional<Key> next = Key();
-  while (next) next = sequencer.ask([&look, next](const State& state) { return look(state, *next); });
+  while (next) next = reader.ask([&look, next](const State& state) { return look(state, *next); });
 }
 
 /// The declared repositories by name, with their numbers of live tasks.
@@ -52,9 +52,9 @@ struct Listed {
 };
 
 /// The sequencer may run a look twice; running it again gives the same result.
-Listed listed(Sequencer& sequencer) {
+Listed listed(StateReader& reader) {
   Listed found;
-  in_pieces<std::string>(sequencer, [&found](const State& state, const std::string& from) {
+  in_pieces<std::string>(reader, [&found](const State& state, const std::string& from) {
     std::size_t rows = 0;
     for (auto at = state.repos.rows().lower_bound(from); at != state.repos.rows().end(); ++at) {
       if (++rows > limits::rows_per_read_max) return std::optional(at->first);
@@ -63,7 +63,7 @@ Listed listed(Sequencer& sequencer) {
     return std::optional<std::string>();
   });
   using WorkItem = std::pair<std::string, std::string>;
-  in_pieces<WorkItem>(sequencer, [&found](const State& state, const WorkItem& from) {
+  in_pieces<WorkItem>(reader, [&found](const State& state, const WorkItem& from) {
     std::size_t rows = 0;
     const auto& live = state.indexes.live_work_items;
     for (auto at = live.lower_bound(from); at != live.end(); ++at) {
@@ -131,8 +131,9 @@ void repos_remove(Call call) {
 }
 
 void repos_list(Call call) {
-  call.context.workers.post([&context = call.context, narrow = call.narrow, reply = call.reply] {
-    const Listed found = listed(context.services.sequencer);
+  call.work([&context = call.context, narrow = call.narrow, reply = call.reply,
+             is_past = call.past != nullptr](StateReader& reader) {
+    const Listed found = listed(reader);
     HttpResponse response;
     std::string& out = response.body;
     out = R"({"items":[)";
@@ -145,8 +146,8 @@ void repos_list(Call call) {
       append_json_member(out, "tasks",
                          static_cast<std::uint64_t>(tasks == found.tasks.end() ? 0 : tasks->second.size()));
       append_json_member(out, "trouble");
-      const auto trouble =
-          context.services.origin_trouble ? context.services.origin_trouble(repo) : std::optional<OriginTrouble>();
+      const auto trouble = context.services.origin_trouble && !is_past ? context.services.origin_trouble(repo)
+                                                                       : std::optional<OriginTrouble>();
       if (trouble) {
         append_trouble(out, *trouble);
       } else {

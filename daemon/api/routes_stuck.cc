@@ -38,6 +38,9 @@ struct Wish {
   std::size_t limit = 0;
   bool all = false;                                // include what waits its turn or is held by a switch
   std::shared_ptr<const Narrow> narrow = nullptr;  // the requester's limits; null: show all
+  Seq upto = no_end;  // the state's last record, if it is one of the past: only records tell what there was then
+
+  bool is_past() const { return upto != no_end; }
 };
 
 /// Hides the output of agents outside the limits.
@@ -47,7 +50,11 @@ Stuck kept_within(const State& state, const Narrow* narrow, Stuck stuck) {
   return stuck;
 }
 
-Page page_of(const State& state, const Wish& wish, TimeUs now, const Services& services) {
+Page page_of(const State& state, const Wish& wish, const Services& services) {
+  const TimeUs now = wish.is_past() ? state.last_time : services.sequencer.now();
+  const StuckSources sources = wish.is_past() ? StuckSources()
+                                              : StuckSources{services.is_skipped, services.origin_trouble,
+                                                             services.missing_variable, services.fetching_since};
   Page page;
   page.is_first = wish.after == TaskId{0};
   if (page.is_first) page.off = switches_off(state.settings());
@@ -59,9 +66,7 @@ Page page_of(const State& state, const Wish& wish, TimeUs now, const Services& s
     }
     page.last = at->first;
     if (wish.narrow && !wish.narrow->has(at->second)) continue;
-    if (auto stuck = why_stuck(
-            state, at->second, now,
-            {services.is_skipped, services.origin_trouble, services.missing_variable, services.fetching_since}))
+    if (auto stuck = why_stuck(state, at->second, now, sources))
       page.found.push_back(kept_within(state, wish.narrow.get(), std::move(*stuck)));
   }
   return page;
@@ -72,8 +77,8 @@ Liveness liveness_of(const Services& services, const Owner& owner, const Boot& b
   return !services.is_seen || services.is_seen(owner, boot) ? Liveness::alive : Liveness::invisible;
 }
 
-/// When it began, if no row has the time.
-std::optional<TimeUs> since_in_log(LogMemory& memory, const Stuck& stuck) {
+/// When it began, if no row has the time, and no later record of its kind hides it.
+std::optional<TimeUs> since_in_log(LogMemory& memory, const Stuck& stuck, Seq upto) {
   const auto found = [&]() -> std::optional<LastRecord> {
     const StandsSince& since = stuck.since_record;
     switch (since.record) {
@@ -90,7 +95,7 @@ std::optional<TimeUs> since_in_log(LogMemory& memory, const Stuck& stuck) {
     }
     return std::nullopt;
   }();
-  return found ? std::optional(found->time) : std::nullopt;
+  return found && found->seq <= upto ? std::optional(found->time) : std::nullopt;
 }
 
 /// The last line of an attempt's output; empty if there is none.
@@ -150,10 +155,12 @@ void write_for_all(const Page& page, const Wish& wish, RouteContext& context, St
     row.detail = std::string(off.key) + " is off: " + std::string(off.words);
     row.frees = "pawl settings " + std::string(off.key) + "=true";
     row.held_by = off.key;
-    const auto changed = context.memory.setting_changed(std::string(off.key));
+    auto changed = context.memory.setting_changed(std::string(off.key));
+    if (changed && changed->seq > wish.upto) changed.reset();
     if (changed) row.since = changed->time;
     writer.write(row, changed && !wish.narrow ? changed->actor : "");
   }
+  if (wish.is_past()) return;
   const Readiness readiness = context.services.readiness();
   if (!page.is_first || readiness.has_space) return;
   Stuck full;
@@ -173,15 +180,16 @@ void answer(const Page& page, const Wish& wish, RouteContext& context, HttpRespo
   write_for_all(page, wish, context, writer);
   for (const Stuck& candidate : page.found) {
     Stuck stuck = candidate;
-    if (stuck.owner && stuck.owner_boot) {
+    if (stuck.owner && stuck.owner_boot && !wish.is_past()) {
       const Liveness observation = liveness_of(services, *stuck.owner, *stuck.owner_boot);
       stuck = judge_owner(std::move(stuck), observation);
     }
     if (stuck.standing == Standing::waits) ++waiting;
     if (!stuck.held_by.empty()) ++held[stuck.held_by];
     if (!wish.all && (stuck.standing == Standing::waits || !stuck.held_by.empty())) continue;
-    if (!stuck.since) stuck.since = since_in_log(context.memory, stuck);
-    const std::string line = stuck.failed ? last_line_of(services.logs_folder, *stuck.failed) : std::string();
+    if (!stuck.since) stuck.since = since_in_log(context.memory, stuck, wish.upto);
+    const std::string line =
+        stuck.failed && !wish.is_past() ? last_line_of(services.logs_folder, *stuck.failed) : std::string();
     if (!line.empty()) stuck.detail += "; the agent's last line: " + line;
     writer.write(stuck);
   }
@@ -202,16 +210,17 @@ void stuck_list(Call call) {
   const Wish wish{.after = TaskId{static_cast<std::uint64_t>(call.query.number("after"))},
                   .limit = static_cast<std::size_t>(call.query.number("limit")),
                   .all = call.query.text("all") == "true",
-                  .narrow = call.narrow};
-  call.sequencer().read([page, wish, &services = call.context.services](
-                            const State& state) { *page = page_of(state, wish, services.sequencer.now(), services); },
-                        [page, wish, &context = call.context, reply = call.reply] {
-                          context.workers.post([page, wish, &context, reply] {
-                            HttpResponse response;
-                            answer(*page, wish, context, response);
-                            reply(std::move(response));
-                          });
-                        });
+                  .narrow = call.narrow,
+                  .upto = call.upto()};
+  call.read_state(
+      [page, wish, &services = call.context.services](const State& state) { *page = page_of(state, wish, services); },
+      [page, wish, &context = call.context, reply = call.reply] {
+        context.workers.post([page, wish, &context, reply] {
+          HttpResponse response;
+          answer(*page, wish, context, response);
+          reply(std::move(response));
+        });
+      });
 }
 
 }  // namespace pawl

@@ -308,7 +308,7 @@ void tasks_resolve(Call call) {
 
 void tasks_get(Call call) {
   const auto rows = std::make_shared<ResponseRows>();
-  call.sequencer().read(
+  call.read_state(
       [rows, task = TaskId{call.id}](const State& state) {
         const Decision none;
         show_task({.state = state, .decision = none, .archived = {}}, task, *rows);
@@ -335,11 +335,10 @@ void tasks_list(Call call) {
   };
   TaskFilter filter{
       .stage = text("stage"), .repo = text("repo"), .work_item = text("work_item"), .narrow = call.narrow};
-  call.context.workers.post([&context = call.context, filter = std::move(filter), reply = call.reply,
-                             limit = static_cast<std::size_t>(call.query.number("limit")),
-                             first = TaskId{static_cast<std::uint64_t>(call.query.number("after")) + 1}] {
-    const auto page =
-        list_tasks(context.services.sequencer, context.services.archive, context.services.index, filter, first, limit);
+  call.work([&context = call.context, filter = std::move(filter), reply = call.reply, upto = call.upto(),
+             limit = static_cast<std::size_t>(call.query.number("limit")),
+             first = TaskId{static_cast<std::uint64_t>(call.query.number("after")) + 1}](StateReader& reader) {
+    const auto page = list_tasks(reader, context.services.archive, context.services.index, filter, first, limit, upto);
     if (!page) return reply(http_error(500, "io", page.error().message));
     HttpResponse response;
     std::string& out = response.body;
@@ -356,11 +355,11 @@ void tasks_list(Call call) {
 }
 
 void tasks_history(Call call) {
-  call.context.workers.post([&context = call.context, task = TaskId{call.id}, reply = call.reply, narrow = call.narrow,
-                             limit = static_cast<std::size_t>(call.query.number("limit")),
-                             after = Seq{static_cast<std::uint64_t>(call.query.number("after"))}] {
-    const auto page = history_of(context.services.sequencer, context.services.journal, context.services.archive,
-                                 context.services.index, narrow.get(), task, after, limit);
+  call.work([&context = call.context, task = TaskId{call.id}, reply = call.reply, narrow = call.narrow,
+             upto = call.upto(), limit = static_cast<std::size_t>(call.query.number("limit")),
+             after = Seq{static_cast<std::uint64_t>(call.query.number("after"))}](StateReader& reader) {
+    const auto page = history_of(reader, context.services.journal, context.services.archive, context.services.index,
+                                 narrow.get(), task, after, limit, upto);
     if (!page && page.error().code == ErrorCode::missing) {
       return reply(unknown_answer(Outcome::unknown_task));
     }

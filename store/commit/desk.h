@@ -12,9 +12,11 @@
 
 namespace pawl {
 
-/// Threads: any; never call the blocking functions from a callback.
-class Desk : public Machine {
+/// A state that can be looked at.
+class StateReader {
  public:
+  virtual ~StateReader() = default;
+
   /// Runs `look` on the state, and blocks until what it saw is durable. At most limits::rows_per_read_max rows per
   /// call.
   virtual void look(const std::function<void(const State&)>& look) = 0;
@@ -25,7 +27,11 @@ class Desk : public Machine {
     look([&](const State& state) { answer.emplace(see(state)); });
     return std::move(*answer);
   }
+};
 
+/// Threads: any; never call the blocking functions from a callback.
+class Desk : public Machine, public StateReader {
+ public:
   /// Like propose(), but only if `holds` is true for the state right before the decision; none if it is false.
   virtual std::optional<Decision> propose_if(Group group, std::function<bool(const State&)> holds) = 0;
 

@@ -1,0 +1,35 @@
+// Reads of the past: calls with `?at=SEQ`, carried out on a thread of their own, one after another.
+#pragma once
+
+#include <atomic>
+#include <functional>
+
+#include "daemon/thread_pool.h"
+#include "store/past_states.h"
+
+namespace pawl {
+
+/// How many may wait at once; more are refused.
+constexpr int past_reads_max = 32;
+
+class PastReads {
+ public:
+  using Read = std::function<void(const State&)>;
+
+  /// Owns neither, and both outlive it. `checkpoints` may be null.
+  PastReads(Journal& journal, CheckpointStore* checkpoints) : states_(journal, checkpoints), thread_(1) {}
+
+  /// Calls `read` with the state at that position, or `failed` if the log cannot be read: once, on the thread, which
+  /// may block. False: too many wait, and neither is called. Requires: the position is not beyond the last durable
+  /// record. Threads: any.
+  bool post(Seq at, Read read, std::function<void(const Error&)> failed);
+  /// Finishes what waits, then ends the thread.
+  void stop() { thread_.stop(); }
+
+ private:
+  PastStates states_;  // the thread's
+  std::atomic<int> waiting_{0};
+  ThreadPool thread_;
+};
+
+}  // namespace pawl
