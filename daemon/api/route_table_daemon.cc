@@ -9,6 +9,7 @@ void events_get(Call call);
 void head_get(Call call);
 void healthz_get(Call call);
 void leases_force(Call call);
+void openapi_get(Call call);
 void pipelines_define(Call call);
 void pipelines_list(Call call);
 void queue_get(Call call);
@@ -215,6 +216,13 @@ std::vector<Route> daemon_routes() {
       delivery("/webhooks/github", "takes a delivery from GitHub", webhooks_github),
       delivery("/webhooks/gitlab", "takes a delivery from GitLab", webhooks_gitlab),
       delivery("/webhooks/generic", "takes a delivery from a program of your own", webhooks_generic),
+      {.method = "GET",
+       .path = "/openapi.json",
+       .role = Role::none,
+       .reach = Reach::open,
+       .summary = "describes all calls as an OpenAPI 3.1 document",
+       .answer = {.shape = Shape::members, .members = {"openapi", "info", "paths", "components"}},
+       .function = openapi_get},
       {.method = "GET",
        .path = "/healthz",
        .role = Role::none,

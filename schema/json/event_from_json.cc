@@ -369,6 +369,10 @@ class EventJsonReader {
 
 }  // namespace
 
+bool is_asked_for(const TableLayout& layout, const FieldLayout& field) {
+  return field.required && !is_list(field) && !default_of(layout, field, {});
+}
+
 std::size_t text_bytes_max(std::string_view field) {
   for (const TextBound& bound : text_bounds) {
     if (bound.field == field) return bound.bytes_max;

@@ -48,6 +48,9 @@ enum class Reading {
   asked,
 };
 
+/// Whether a request must send that field; without it, a list is empty, and a number has its default.
+bool is_asked_for(const TableLayout& layout, const FieldLayout& field);
+
 /// The limit in bytes for a text field of that name in a request.
 std::size_t text_bytes_max(std::string_view field);
 

@@ -1,0 +1,222 @@
+// The examples of OpenAPI's document: what a client would send, and what it would get.
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+
+#include <string>
+
+#include "daemon/api/answers.h"
+#include "daemon/api/openapi.h"
+#include "engine/json/state_json.h"
+
+namespace pawl {
+namespace {
+
+namespace json = boost::json;
+
+constexpr TimeUs then{1'767'225'600'000'000};  // 2026-01-01
+
+struct Example {
+  std::string_view field;
+  std::string_view json;
+};
+
+/// For fields of one meaning wherever they are.
+constexpr Example examples[] = {
+    {"work_item", R"("SHOP-12")"},
+    {"repo", R"("shop")"},
+    {"branch", R"("fix/login")"},
+    {"pipeline", R"("delivery")"},
+    {"stage", R"("review")"},
+    {"depends_on", "[11]"},
+    {"to", R"("testing")"},
+    {"step", R"("merge")"},
+    {"gate", R"("review")"},
+    {"agent", R"("developer")"},
+    {"agents", R"(["developer"])"},
+    {"reason", R"("the migration has to go first")"},
+    {"text", R"("looked at with the operations team")"},
+    {"key", R"("task:12")"},
+    {"edge", R"("review->testing")"},
+    {"owner", R"({"boot_id":"4f1c","pid":4711,"actor":"worker"})"},
+    {"boot_id", R"("4f1c")"},
+    {"host", R"("build-1")"},
+    {"version", "2"},
+    {"url", R"("https://git.example/shop.git")"},
+    {"type", R"("StepStarted")"},
+    {"outcome", R"("done")"},
+    {"by", R"("command")"},
+    {"result", R"("done")"},
+    {"run", R"("9c0e")"},
+    {"pid", "4711"},
+    {"pid_start", "183000"},
+};
+
+struct OfRoute {
+  std::string_view path;
+  std::string_view field;
+  std::string_view json;
+};
+
+/// Where a field means something else.
+constexpr OfRoute of_routes[] = {
+    {"/v1/boots", "name", R"("worker-1")"},
+    {"/v1/boots", "version", R"("1.4")"},
+    {"/v1/boots", "reason", R"("clean")"},
+    {"/v1/boots/{id}", "reason", R"("clean")"},
+    {"/v1/pipelines", "name", R"("small")"},
+    {"/v1/pipelines", "stages",
+     R"([{"name":"build","agent":"developer","gate":{"run":["make","check"]},"to":"done","steps":[]}])"},
+    {"/v1/pipelines", "agents", R"([{"name":"developer"}])"},
+    {"/v1/pipelines", "branch", R"("existing")"},
+    {"/v1/pipelines", "env", R"([{"name":"LANG","value":"C.UTF-8"}])"},
+    {"/v1/leases", "after", R"("task:12")"},
+    {"/v1/boots", "after", R"("4f1c")"},
+    {"/v1/tasks/{id}/logs", "after", R"("agent-31-1")"},
+};
+
+/// The least value that the schema allows.
+json::value least(const json::object& schema) {
+  if (const json::value* words = schema.if_contains("enum")) return words->get_array().front();
+  if (const json::value* usual = schema.if_contains("default")) return *usual;
+  const json::value* type = schema.if_contains("type");
+  const std::string_view name = type && type->is_string() ? std::string_view(type->get_string()) : "object";
+  if (name == "integer")
+    return std::max<std::int64_t>(1, schema.contains("minimum") ? schema.at("minimum").as_int64() : 1);
+  if (name == "boolean") return true;
+  if (name == "string") return "text";
+  if (name == "array") return json::array{least(schema.at("items").as_object())};
+  json::object object;
+  if (const json::value* required = schema.if_contains("required")) {
+    for (const json::value& each : required->get_array()) {
+      object[each.get_string()] = least(schema.at("properties").as_object().at(each.get_string()).as_object());
+    }
+  }
+  return object;
+}
+
+Owner owner() {
+  return {.boot_id = "4f1c", .pid = 4711, .actor = "worker"};
+}
+
+Task task() {
+  Task row{.id = TaskId{12}, .work_item = "SHOP-12", .repo = "shop", .branch = "fix/login", .pipeline = Seq{3}};
+  row.stage = "review";
+  row.version = Version{2};
+  row.last = {.seq = Seq{340}, .boot = "4f1c", .actor = "executor"};
+  row.created = row.entered = then;
+  return row;
+}
+
+Job job() {
+  Job row{.id = JobId{31}, .task = TaskId{12}, .agent = "developer", .stage = "review", .version = Version{2}};
+  row.status = JobStatus::running;
+  row.attempts = 1;
+  row.max_attempts = 2;
+  row.reason = "advanced";
+  row.queued = then;
+  row.run = Run{.id = RunId{40}, .owner = owner(), .claimed = then};
+  return row;
+}
+
+Lease lease() {
+  return {.key = "task:12",
+          .token = Token{9},
+          .owner = owner(),
+          .edge = "review->testing",
+          .ttl_s = 60,
+          .acquired = then,
+          .renewed = then};
+}
+
+Boot boot() {
+  return {.boot_id = "4f1c",
+          .name = "worker-1",
+          .pid = 4711,
+          .pid_start = 183'000,
+          .host = "build-1",
+          .version = "1.4",
+          .started = Seq{8},
+          .member = {},
+          .time_ns = {},
+          .boottime_us = {},
+          .started_at = {},
+          .principal = "token:worker"};
+}
+
+PipelineRow pipeline() {
+  Pipeline small;
+  small.name = "small";
+  small.agents.push_back({.name = "developer"});
+  small.stages.push_back({.name = "build", .agent = "developer", .to = "done"});
+  return {.seq = Seq{3},
+          .in_force = true,
+          .definition = std::make_shared<const Pipeline>(std::move(small)),
+          .given = false};
+}
+
+template <class Row>
+json::value as_sent(const Row& row) {
+  std::string text;
+  append_json(text, row);
+  return json::parse(text);
+}
+
+/// An object of an answer; null if there is no example of it.
+json::value object_of(std::string_view of) {
+  if (of == "task") return as_sent(task());
+  if (of == "job") return as_sent(job());
+  if (of == "lease") return as_sent(lease());
+  if (of == "boot") return as_sent(boot());
+  if (of == "pipeline") return as_sent(pipeline());
+  if (of == "repo")
+    return as_sent(RepoRow{.repo = "shop", .declared = true, .url = "https://git.example/shop.git", .given = {}});
+  if (of == "settings") return as_sent(Settings());
+  return nullptr;
+}
+
+}  // namespace
+
+json::value example_of(const Route& route, const Field& field) {
+  for (const OfRoute& each : of_routes) {
+    if (each.path == route.path && each.field == field.name) return json::parse(as_key(each.json));
+  }
+  const json::object schema = field_schema(route, field);
+  const bool is_word = schema.contains("enum");
+  for (const Example& each : examples) {
+    if (each.field != field.name) continue;
+    const json::value example = json::parse(as_key(each.json));
+    const auto allows = [&](const json::value& word) { return word == example; };
+    const auto* words = is_word ? &schema.at("enum").get_array() : nullptr;
+    if (!words || std::any_of(words->begin(), words->end(), allows)) return example;
+  }
+  return least(schema);
+}
+
+json::value example_answer(const Route& route) {
+  const RouteAnswer& answer = route.answer;
+  json::value object = object_of(answer.of);
+  switch (answer.shape) {
+    case RouteAnswer::Shape::object:
+      return object;
+    case RouteAnswer::Shape::list: {
+      json::array items;
+      if (!object.is_null()) items.push_back(std::move(object));
+      return json::object{{"items", std::move(items)}, {"next", nullptr}};
+    }
+    case RouteAnswer::Shape::written: {
+      json::object written = {{"seq", 345}};
+      for (const std::string_view member : answer.members)
+        written[as_key(member)] = member == "token" ? json::value(9) : nullptr;
+      const bool is_gone = answer.remark.starts_with("null");
+      if (!answer.of.empty()) written[as_key(answer.of)] = is_gone ? nullptr : std::move(object);
+      return written;
+    }
+    case RouteAnswer::Shape::members:
+    case RouteAnswer::Shape::lines:
+    case RouteAnswer::Shape::text:
+      return nullptr;
+  }
+  return nullptr;
+}
+
+}  // namespace pawl
