@@ -9,6 +9,9 @@ void events_get(Call call);
 void head_get(Call call);
 void healthz_get(Call call);
 void leases_force(Call call);
+void me_get(Call call);
+void page_file(Call call);
+void page_index(Call call);
 void pipelines_define(Call call);
 void pipelines_list(Call call);
 void queue_get(Call call);
@@ -44,6 +47,10 @@ Route delivery(std::string_view path, std::string_view summary, void (*function)
                      .remark = "[WEBHOOKS.md](WEBHOOKS.md)"},
           .errors = {"bad_signature", "webhook_not_configured"},
           .function = function};
+}
+
+RouteAnswer page() {
+  return {.shape = RouteAnswer::Shape::file, .statuses = {200, 304}, .remark = "[below](#the-page)"};
 }
 
 }  // namespace
@@ -89,7 +96,10 @@ std::vector<Route> daemon_routes() {
        .role = Role::read,
        .in_batch = InBatch::together,
        .summary = "shows all settings",
-       .answer = {.shape = Shape::members, .of = "settings"},
+       .answer = {.shape = Shape::members,
+                  .of = "settings",
+                  .members = {"changed"},
+                  .remark = "`changed`: by name, the last record that set it"},
        .function = settings_get},
       {.method = "POST",
        .path = "/v1/settings",
@@ -209,6 +219,30 @@ std::vector<Route> daemon_routes() {
       delivery("/webhooks/github", "takes a delivery from GitHub", webhooks_github),
       delivery("/webhooks/gitlab", "takes a delivery from GitLab", webhooks_gitlab),
       delivery("/webhooks/generic", "takes a delivery from a program of your own", webhooks_generic),
+      {.method = "GET",
+       .path = "/v1/me",
+       .role = Role::read,
+       .reach = Reach::filtered,
+       .summary = "says who the requester is, and what it may do",
+       .answer = {.shape = Shape::members,
+                  .members = {"role", "token", "principal", "limits"},
+                  .remark = "without `seq`"},
+       .function = me_get},
+      {.method = "GET",
+       .path = "/",
+       .role = Role::none,
+       .reach = Reach::open,
+       .summary = "serves the web page ([PAGE.md](PAGE.md))",
+       .answer = page(),
+       .function = page_index},
+      {.method = "GET",
+       .path = "/page/files/{file}",
+       .role = Role::none,
+       .reach = Reach::open,
+       .summary = "serves one of the page's files",
+       .answer = page(),
+       .errors = {"no_such_path"},
+       .function = page_file},
       {.method = "GET",
        .path = "/healthz",
        .role = Role::none,
