@@ -142,7 +142,7 @@ export function Rows({ label, heads, children }: { label: string; heads: Head[];
 export function Cell({ of, class: kind = '', children }: { of: string; class?: string; children?: ComponentChildren }): JSX.Element {
   return (
     <td data-of={of} class={kind}>
-      {children}
+      <div class="cell">{children}</div>
     </td>
   );
 }

@@ -4,6 +4,7 @@ import type { Stuck } from '../api/types';
 import { client } from '../api/session';
 import { taskHash } from '../route';
 import { signal, type Signal } from '@preact/signals';
+import { withoutSequences } from '../output/ansi';
 import { doingOf, lastLineOf, type Doing } from '../store/doing';
 import type { Entry } from '../store/world';
 import { Age, Name, Ring } from '../ui/parts';
@@ -38,14 +39,14 @@ function detailOf({ task }: Entry): string | null {
 }
 
 /// The last line of output, where the reason does not already end with it.
-function outputOf(entry: Entry): string | null {
+export function outputOf(entry: Entry): string | null {
   const reason = entry.task.blocked ?? '';
   const line = lastLineOf(entry);
   if (line !== null) return reason.includes(line) ? null : line;
   const marker = "the agent's last line: ";
   const detail = detailOf(entry);
   const at = detail?.indexOf(marker) ?? -1;
-  return detail && at !== -1 ? detail.slice(at + marker.length) : null;
+  return detail && at !== -1 ? withoutSequences(detail.slice(at + marker.length)) : null;
 }
 
 function State({ entry }: { entry: Entry }): JSX.Element {
@@ -110,6 +111,8 @@ export function Card({ id }: { id: number }): JSX.Element | null {
   const entry = world.entry(id)?.value;
   if (!entry) return null;
   const { task, lease } = entry;
+  // A lease without a running gate or step already says who holds it.
+  const holder = lease && (task.blocked !== null || entry.job?.run) ? lease.owner.actor : null;
   return (
     <a class={`card${task.blocked !== null ? ' is-blocked' : ''}`} href={taskHash(task.id)} data-task={task.id}>
       <span class="card-head">
@@ -123,13 +126,13 @@ export function Card({ id }: { id: number }): JSX.Element | null {
         {task.branch !== null && <Name text={task.branch} class="branch" />}
       </span>
       <State entry={entry} />
-      {(task.cancel_requested !== null || task.rollbacks > 0 || lease) && (
+      {(task.cancel_requested !== null || task.rollbacks > 0 || holder !== null) && (
         <span class="card-foot">
           {task.cancel_requested !== null && <span class="tag bad">cancel requested</span>}
           {task.rollbacks > 0 && <span class="note">rolled back{task.rollbacks > 1 ? ` ${task.rollbacks}×` : ''}</span>}
-          {lease && (
+          {holder !== null && (
             <span class="note">
-              lease: <Name text={lease.owner.actor} />
+              lease: <Name text={holder} />
             </span>
           )}
         </span>

@@ -207,7 +207,7 @@ function Viewer({ task, run }: { task: number; run: LogRun }): JSX.Element {
           {visible(progress.failed)}
         </p>
       )}
-      <div class="out" ref={box} onScroll={onScroll} tabIndex={0} role="log" aria-live="off" aria-label={visible(`Output of ${nameOfRun(run)}`)}>
+      <div class="out" style={{ height: `min(32rem, 62vh, ${Math.max(8, count + 1) * linePx}px)` }} ref={box} onScroll={onScroll} tabIndex={0} role="log" aria-live="off" aria-label={visible(`Output of ${nameOfRun(run)}`)}>
         <div class="out-tall" style={{ height: `${tall}px` }}>
           <div class="out-lines" style={{ transform: `translateY(${top}px)` }}>
             {shown}

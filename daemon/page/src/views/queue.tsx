@@ -6,7 +6,6 @@ import { taskHash } from '../route';
 import { setTime } from '../store/clock';
 import { Age, Cell, Empty, Failure, Loading, More, Name, Ring, Rows } from '../ui/parts';
 import { useWhole } from '../ui/whole';
-import { counted } from '../words/time';
 import { world } from '../world';
 
 type Running = Job & { work_item: string; repo: string };
@@ -91,7 +90,7 @@ export function QueueView(): JSX.Element {
             <Number_
               of="Reaper"
               value={queue.reaper.enabled ? `${queue.reaper.last_run_age_s} s ago` : 'off'}
-              more={`${counted(queue.reaper.reaped_total, 'job')} reaped`}
+              more={`${queue.reaper.reaped_total} reaped`}
               bad={!queue.reaper.enabled || queue.reaper.troubles_total > 0}
             />
             <Number_
@@ -114,7 +113,7 @@ export function QueueView(): JSX.Element {
             ) : (
               <Rows
                 label="Running jobs"
-                heads={[{ name: 'Work item' }, { name: 'Stage' }, { name: 'Agent' }, { name: 'Attempt', class: 'num' }, { name: 'Worker' }, { name: 'Runs for' }]}
+                heads={[{ name: 'Work item' }, { name: 'Stage' }, { name: 'Agent' }, { name: 'Attempt' }, { name: 'Worker' }, { name: 'Runs for' }]}
               >
                 <More
                   items={queue.running}
@@ -132,7 +131,7 @@ export function QueueView(): JSX.Element {
                       <Cell of="Agent">
                         <Name text={job.agent} />
                       </Cell>
-                      <Cell of="Attempt" class="num">
+                      <Cell of="Attempt">
                         {job.attempts} of {job.max_attempts}
                       </Cell>
                       <Cell of="Worker">

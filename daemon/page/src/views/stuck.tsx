@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import { client } from '../api/session';
 import type { Stuck } from '../api/types';
+import { withoutSequences } from '../output/ansi';
 import { place, setFilter, taskHash } from '../route';
 import { actOf } from '../store/acts';
 import { Age, Cell, Empty, Failure, Loading, More, Name, Rows, When } from '../ui/parts';
@@ -96,7 +97,7 @@ function StuckList({ all }: { all: boolean }): JSX.Element {
                   <Cell of="Since">{item.since === null ? '–' : <Age since={item.since} />}</Cell>
                   <Cell of="Why" class="wide">
                     <span class={`tag ${item.waits ? '' : 'bad'}`}>{item.reason.replace(/_/g, ' ')}</span>{' '}
-                    <Name text={item.detail ?? ''} class="reason" />
+                    <Name text={withoutSequences(item.detail ?? '')} class="reason" />
                     {item.until !== null && (
                       <>
                         {' '}

@@ -13,6 +13,7 @@ import { Age, Empty, Failure, Loading, Name, Ring, When } from '../ui/parts';
 import { shortSpan, span } from '../words/time';
 import { world } from '../world';
 import { ActButton } from './actions';
+import { outputOf } from './card';
 import { HistoryView } from './history';
 import { LanesView } from './lanes';
 import { OutputView } from './output';
@@ -146,6 +147,23 @@ function Facts({ task, definition }: { task: Task; definition: Definition | null
   );
 }
 
+function Blocked({ task }: { task: Task }): JSX.Element {
+  const entry = world.entry(task.id)?.value;
+  const output = entry ? outputOf(entry) : null;
+  return (
+    <div class="banner bad">
+      <p>
+        <span class="tag bad">blocked</span> <Name text={task.blocked ?? ''} />
+      </p>
+      {output !== null && (
+        <p class="last-line">
+          <Name text={output} class="mono" />
+        </p>
+      )}
+    </div>
+  );
+}
+
 function Acts({ task, definition }: { task: Task; definition: Definition | null }): JSX.Element | null {
   if (!mayOperate.value) return null;
   const isLive = !isTerminal(task.stage);
@@ -163,7 +181,7 @@ function Acts({ task, definition }: { task: Task; definition: Definition | null 
       {isLive && task.blocked === null && (
         <>
           <ActButton act={{ kind: 'advance', task: task.id }} />
-          {hasAgent !== null && <ActButton act={{ kind: 'retry', task: task.id }} />}
+          {hasAgent !== null && !world.entry(task.id)?.value.job && <ActButton act={{ kind: 'retry', task: task.id }} />}
         </>
       )}
       <ActButton act={{ kind: 'note', task: task.id }} />
@@ -229,11 +247,7 @@ function Known({ id }: { id: number }): JSX.Element {
         <Acts task={task} definition={definition} />
       </header>
       <StageBar task={task} records={records} definition={definition} />
-      {task.blocked !== null && (
-        <p class="banner bad">
-          <span class="tag bad">blocked</span> <Name text={task.blocked} />
-        </p>
-      )}
+      {task.blocked !== null && <Blocked task={task} />}
       {task.cancel_requested !== null && (
         <p class="banner bad">
           <span class="tag bad">cancel requested</span> <Name text={task.cancel_requested} />

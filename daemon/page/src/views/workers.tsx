@@ -7,9 +7,12 @@ import { Age, Cell, Empty, More, Name, Rows, When } from '../ui/parts';
 import { hostName } from '../words/visible';
 import { world } from '../world';
 
+/// When it registered. Only a daemon's row has the time; for others it is that of the record.
+const startOf = (boot: Boot): string | null => boot.started_at ?? world.timeOf(boot.started).value;
+
 /// The last that the log has of a boot: a record of its own, a renewal of what it holds, or its start.
 function lastHeard(boot: Boot, jobs: Job[]): string | null {
-  const times = [world.heard.get(boot.boot_id) ?? null, boot.started_at];
+  const times = [world.heard.get(boot.boot_id) ?? null, startOf(boot)];
   for (const { run } of jobs) times.push(run?.renewed_at ?? null, run?.started_at ?? null, run?.claimed_at ?? null);
   for (const lease of world.leases.values()) {
     if (lease.owner.boot_id === boot.boot_id) times.push(lease.renewed_at);
@@ -54,6 +57,7 @@ export function WorkersView(): JSX.Element {
               each={(boot) => {
                 const jobs = jobsOf.get(boot.boot_id) ?? [];
                 const heard = lastHeard(boot, jobs);
+                const started = startOf(boot);
                 return (
                   <tr key={boot.boot_id} class={boot.stale ? 'is-over' : ''}>
                     <Cell of="Name">
@@ -75,7 +79,7 @@ export function WorkersView(): JSX.Element {
                       ))}
                     </Cell>
                     <Cell of="Last heard">{heard === null ? '–' : <><Age since={heard} /> ago</>}</Cell>
-                    <Cell of="Started">{boot.started_at === null ? `record ${boot.started}` : <When time={boot.started_at} />}</Cell>
+                    <Cell of="Started">{started === null ? `record ${boot.started}` : <When time={started} />}</Cell>
                     <Cell of="Version">
                       <Name text={boot.version} />
                     </Cell>

@@ -110,7 +110,7 @@ function wordsOf({ type, data }: LogRecord): Words {
 
 /// Refusals in words, where the code alone does not say it.
 const refusals: { [code: string]: string } = {
-  version_conflict: 'someone else moved the task first',
+  version_conflict: 'the task has another version than it expected',
   lease_held: 'the lease is held',
   stale_token: 'the lease was taken away',
   not_held: 'the lease is not held',
