@@ -44,6 +44,7 @@ export class World {
   readonly about: Signal<Readiness | null> = signal(null);
   readonly columns = new Columns();
   readonly tasks = new Map<number, Signal<Entry>>();
+  readonly tasksAdded: Signal<number> = signal(0);
   readonly leases = new Map<string, Lease>();
   readonly leasesVersion: Signal<number> = signal(0);
   readonly jobs = new Map<number, Job>();
@@ -122,8 +123,11 @@ export class World {
     this.flushTimer = null;
   }
 
+  /// A live task. Who asks for one that is not here is told when that changes.
   entry(id: number): Signal<Entry> | undefined {
-    return this.tasks.get(id);
+    const entry = this.tasks.get(id);
+    if (!entry) void this.tasksAdded.value;
+    return entry;
   }
 
   /// The definition that a task runs by: the one it started with.
@@ -496,12 +500,20 @@ export class World {
 
   private putTask(task: Task): void {
     this.maxTask = Math.max(this.maxTask, task.id);
-    if (isTerminal(task.stage)) return this.removeTask(task.id);
+    if (isTerminal(task.stage)) {
+      // For the task's own page, which may be open.
+      const ended = this.tasks.get(task.id);
+      if (ended) ended.value = { task, job: null, lease: null };
+      return this.removeTask(task.id);
+    }
     const job = this.jobs.get(this.jobOfTask.get(task.id) ?? -1) ?? null;
     const fresh: Entry = { task, job, lease: this.leases.get(`task:${task.id}`) ?? null };
     const known = this.tasks.get(task.id);
     if (known) known.value = fresh;
-    else this.tasks.set(task.id, signal(fresh));
+    else {
+      this.tasks.set(task.id, signal(fresh));
+      this.tasksAdded.value++;
+    }
     this.columns.update(task.id, task, this.pipelineNameOf(task));
   }
 

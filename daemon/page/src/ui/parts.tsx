@@ -86,8 +86,10 @@ export function Dialog({ title, close, children }: { title: string; close: () =>
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const before = document.activeElement;
-    dialog.current?.showModal();
+    const shown = dialog.current;
+    shown?.showModal();
     return () => {
+      shown?.close(); // until then, nothing outside can have the focus
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
   }, []);
@@ -119,6 +121,7 @@ export function Dialog({ title, close, children }: { title: string; close: () =>
 export interface Head {
   name: string;
   class?: string;
+  isUnseen?: boolean; // for screen readers alone
 }
 
 /// A table that becomes a list of cards on a narrow screen: each cell then has its heading before it.
@@ -129,7 +132,7 @@ export function Rows({ label, heads, children }: { label: string; heads: Head[];
         <tr>
           {heads.map((head) => (
             <th key={head.name} scope="col" class={head.class ?? ''}>
-              {head.name}
+              <span class={head.isUnseen ? 'unseen' : ''}>{head.name}</span>
             </th>
           ))}
         </tr>

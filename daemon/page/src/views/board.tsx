@@ -114,11 +114,9 @@ export function Board(): JSX.Element {
       {!(hasNone && isSet) &&
         shown.map(({ name, stages }) => (
           <section class="pipeline" key={name} aria-label={`Pipeline ${name}`}>
-            {(filled.length > 1 || empty.length > 0) && (
-              <h2 class="pipeline-name">
-                <Name text={name} />
-              </h2>
-            )}
+            <h2 class={filled.length > 1 || empty.length > 0 ? 'pipeline-name' : 'unseen'}>
+              <Name text={name} />
+            </h2>
             <div class="columns">
               {stages.map((stage) => (
                 <Column key={stage} pipeline={name} stage={stage} />

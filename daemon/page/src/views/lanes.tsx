@@ -151,7 +151,7 @@ export function LanesView({ records, runs, selected }: { records: readonly LogRe
         <div class="lane axis" aria-hidden="true">
           <div class="lane-name" />
           <div class="lane-line">
-            {ticks.filter((tick) => percent(tick, range) < 90).map((tick) => (
+            {ticks.filter((tick) => percent(tick, range) < 86).map((tick) => (
               <span class="tick" key={tick} style={{ left: `${percent(tick, range)}%` }}>
                 {timeOfDay(tick)}
                 {width < 5000 && `.${String(tick % 1000).padStart(3, '0')}`}

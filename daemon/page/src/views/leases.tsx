@@ -45,7 +45,7 @@ export function LeasesView(): JSX.Element {
         <section class="panel">
           <Rows
             label="Leases"
-            heads={[{ name: 'On' }, { name: 'For' }, { name: 'Holder' }, { name: 'Held for' }, { name: 'Ends' }, { name: 'Token', class: 'num' }, { name: '', class: 'acts' }]}
+            heads={[{ name: 'On' }, { name: 'For' }, { name: 'Holder' }, { name: 'Held for' }, { name: 'Ends' }, { name: 'Token', class: 'num' }, { name: 'Acts', class: 'acts', isUnseen: true }]}
           >
             <More
               items={leases}

@@ -248,7 +248,7 @@ function Known({ id }: { id: number }): JSX.Element {
       </header>
       <StageBar task={task} records={records} definition={definition} />
       {task.blocked !== null && <Blocked task={task} />}
-      {task.cancel_requested !== null && (
+      {task.cancel_requested !== null && !isTerminal(task.stage) && (
         <p class="banner bad">
           <span class="tag bad">cancel requested</span> <Name text={task.cancel_requested} />
         </p>

@@ -84,7 +84,7 @@ test('cancel says what will be lost, and can keep the branch', async ({ page }) 
   await dialog(page).getByRole('button', { name: 'Cancel task' }).click();
   await pawld.until('it is cancelled', async () => (await pawld.task(task)).stage === 'cancelled');
   expect((await history(task)).find(({ type }) => type === 'CancelRequested').data).toMatchObject({ reason: 'not wanted any more', keep_branch: true });
-  await expect(page.getByRole('button', { name: 'Cancel task' })).toHaveCount(0);
+  await expect(page.getByRole('button', { name: 'Cancel task', exact: true })).toHaveCount(0);
 });
 
 test('resolve asks whether the step happened', async ({ page }) => {
@@ -127,7 +127,8 @@ test('commands of what is stuck are buttons', async ({ page }) => {
   await row.getByRole('button', { name: 'Retry' }).click();
   await dialog(page).getByRole('textbox').fill('again');
   await dialog(page).getByRole('button', { name: 'Retry' }).click();
-  await expect(row).toHaveCount(0);
+  await expect(row.getByText(`pawl retry ${task}`)).toHaveCount(0);
+  await pawld.until('it went on', async () => (await pawld.task(task)).stage === 'staging');
 });
 
 test('refusal of pawld is shown in the dialog, and nothing is lost', async ({ page }) => {

@@ -51,7 +51,10 @@ export class Pawld {
   port = 0;
   private process: ChildProcess | null = null;
 
-  constructor(private readonly options: string[] = []) {
+  /// Further options of pawld.
+  readonly options: string[] = [];
+
+  constructor() {
     mkdirSync(this.control);
     writeFileSync(join(this.folder, 'delivery.yaml'), pipeline(this.control));
   }
@@ -83,6 +86,11 @@ export class Pawld {
       if (this.process.exitCode !== null || Date.now() > end) throw new Error(`pawld did not start:\n${said()}`);
       await new Promise((done) => setTimeout(done, 20));
     }
+  }
+
+  /// Has it read its tokens again.
+  async reload(): Promise<void> {
+    this.process?.kill('SIGHUP');
   }
 
   private isReady(): Promise<boolean> {
