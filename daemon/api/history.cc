@@ -25,7 +25,8 @@ constexpr TaskId no_end_of_tasks{UINT64_MAX};
 
 bool passes(const Task& task, const TaskFilter& filter) {
   return (!filter.stage || task.stage == *filter.stage) && (!filter.repo || task.repo == *filter.repo) &&
-         (!filter.work_item || task.work_item == *filter.work_item) && (!filter.narrow || filter.narrow->has(task));
+         (!filter.work_item || task.work_item == *filter.work_item) &&
+         (!filter.live_only || !is_terminal(task.stage)) && (!filter.narrow || filter.narrow->has(task));
 }
 
 /// Rows from one bounded read of the state.
@@ -231,7 +232,7 @@ Result<TaskPage> list_tasks(StateReader& reader, Archive& archive, LogIndex* ind
   }
   if (from) looked_to = std::min(looked_to, TaskId{raw(*from) - 1});
 
-  const bool may_be_archived = !filter.stage || is_terminal(*filter.stage);
+  const bool may_be_archived = !filter.live_only && (!filter.stage || is_terminal(*filter.stage));
   if (may_be_archived) PAWL_TRY(find_archived(archive, index, filter, first, limit, upto, found, looked_to));
 
   TaskPage page;

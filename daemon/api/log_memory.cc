@@ -14,7 +14,10 @@ constexpr std::uint64_t records_per_read = 4096;
 constexpr std::uint64_t records_back_max = 1'000'000;
 
 LastRecord last_record_of(const fb::Record& record) {
-  return {Seq{record.stamp()->seq()}, TimeUs{record.stamp()->time_us()}, record.actor()->str()};
+  return {.seq = Seq{record.stamp()->seq()},
+          .time = TimeUs{record.stamp()->time_us()},
+          .actor = record.actor()->str(),
+          .principal = record.principal() ? record.principal()->str() : std::string()};
 }
 
 }  // namespace

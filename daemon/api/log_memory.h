@@ -20,6 +20,7 @@ struct LastRecord {
   Seq seq{};
   TimeUs time;
   std::string actor;
+  std::string principal;  // the authenticated requester; empty: the daemon, or from before principals
 };
 
 class LogMemory {

@@ -36,6 +36,7 @@ constexpr ErrorStatus error_statuses[] = {{"bad_signature", 401},
                                           {"no_branch", 422},
                                           {"no_command", 409},
                                           {"no_log", 404},
+                                          {"no_such_path", 404},
                                           {"previous_alive", 409},
                                           {"idempotency_mismatch", 422},
                                           {"starting", 503},
@@ -137,6 +138,8 @@ json::object answer_content(const Route& route) {
     case RouteAnswer::Shape::lines:
       return {{"application/jsonl", media({{"type", "string"}}, nullptr)},
               {"text/event-stream", media({{"type", "string"}}, nullptr)}};
+    case RouteAnswer::Shape::file:
+      return {{"*/*", media({{"type", "string"}}, nullptr)}};
     case RouteAnswer::Shape::text:
       return {{"text/plain", media({{"type", "string"}}, nullptr)}};
     default:
@@ -176,7 +179,7 @@ json::object error_response(const std::vector<std::string>& codes) {
 json::object responses_of(const Route& route) {
   json::object responses;
   for (const int status : route.answer.statuses) {
-    const bool has_body = status != 204;
+    const bool has_body = status != 204 && status != 304;
     std::string description = sentence(route.summary);
     if (!route.answer.remark.empty()) description += " " + sentence(route.answer.remark);
     json::object response = {{"description", std::move(description)}};

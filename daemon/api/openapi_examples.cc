@@ -213,6 +213,7 @@ json::value example_answer(const Route& route) {
     }
     case RouteAnswer::Shape::members:
     case RouteAnswer::Shape::lines:
+    case RouteAnswer::Shape::file:
     case RouteAnswer::Shape::text:
       return nullptr;
   }

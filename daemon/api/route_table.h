@@ -91,6 +91,7 @@ struct RouteAnswer {
     members,  // an object of `members`
     lines,    // JSON lines, or Server-Sent Events
     text,     // text/plain
+    file,     // of its own type
   };
   Shape shape = Shape::written;
   std::string_view of = {};                    // "task", "record"

@@ -4,6 +4,9 @@
 
 #include <map>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "daemon/api/call.h"
 #include "daemon/pipeline_programs.h"
@@ -13,14 +16,53 @@
 #include "schema/limits.h"
 
 namespace pawl {
-void settings_get(Call call) {
-  read_json(call, [](const State& state, std::string& out) {
-    out = R"({"seq":)";
-    append_json_integer(out, raw(state.last_seq));
-    out += R"(,"settings":)";
-    append_json(out, state.settings());
+namespace {
+
+/// Appends who last set each of these settings, and when. Of the past, what a later record hides is left out.
+void append_changes(std::string& out, LogMemory& memory, const std::vector<std::string>& keys, Seq upto) {
+  append_json_member(out, "changed");
+  out += '{';
+  for (const std::string& key : keys) {
+    const auto change = memory.setting_changed(key);
+    if (!change || change->seq > upto) continue;
+    append_json_member(out, key);
+    out += '{';
+    append_json_member(out, "seq", raw(change->seq));
+    append_json_member(out, "time");
+    append_json_time(out, change->time);
+    append_json_member(out, "actor");
+    append_json_text(out, change->actor);
+    append_json_member(out, "principal");
+    append_json_text_or_null(out, change->principal);
     out += '}';
-  });
+  }
+  out += '}';
+}
+
+}  // namespace
+
+void settings_get(Call call) {
+  struct Seen {
+    std::string text;  // of the answer, without its end
+    std::vector<std::string> changed;
+  };
+  const auto seen = std::make_shared<Seen>();
+  call.read_state(
+      [seen](const State& state) {
+        *seen = Seen{.text = R"({"seq":)", .changed = {}};
+        append_json_integer(seen->text, raw(state.last_seq));
+        seen->text += R"(,"settings":)";
+        append_json(seen->text, state.settings());
+        for (const auto& [key, row] : state.settings_changed.rows()) seen->changed.push_back(key);
+      },
+      [seen, &context = call.context, upto = call.upto(), reply = call.reply] {
+        context.workers.post([seen, &context, upto, reply] {
+          append_changes(seen->text, context.memory, seen->changed, upto);
+          HttpResponse response;
+          response.body = std::move(seen->text) + '}';
+          reply(std::move(response));
+        });
+      });
 }
 
 void settings_set(Call call) {

@@ -333,8 +333,11 @@ void tasks_list(Call call) {
     const auto value = call.query.text(name);
     return value ? std::optional<std::string>(*value) : std::nullopt;
   };
-  TaskFilter filter{
-      .stage = text("stage"), .repo = text("repo"), .work_item = text("work_item"), .narrow = call.narrow};
+  TaskFilter filter{.stage = text("stage"),
+                    .repo = text("repo"),
+                    .work_item = text("work_item"),
+                    .live_only = call.query.text("live") == "true",
+                    .narrow = call.narrow};
   call.work([&context = call.context, filter = std::move(filter), reply = call.reply, upto = call.upto(),
              limit = static_cast<std::size_t>(call.query.number("limit")),
              first = TaskId{static_cast<std::uint64_t>(call.query.number("after")) + 1}](StateReader& reader) {

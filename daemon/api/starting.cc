@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "daemon/api/page.h"
 #include "daemon/api/route_table.h"
 #include "schema/json/json_text.h"
 
@@ -9,6 +10,12 @@ namespace pawl {
 
 HttpResponse starting_answer(const HttpRequest& request, std::string_view version) {
   if (request.method == "GET" && request.path == "/healthz") return {.body = R"({"status":"starting"})"};
+  // The page shows that the daemon is starting, and goes on by itself.
+  constexpr std::string_view files = "/page/files/";
+  if (request.method == "GET" && request.path == "/") return page_index_answer({});
+  if (request.method == "GET" && request.path.starts_with(files)) {
+    return page_file_answer(request.path.substr(files.size()), {});
+  }
   HttpResponse response;
   if (request.method == "GET" && request.path == "/readyz") {
     response.status = 503;

@@ -55,7 +55,7 @@ void Connection::reply(HttpResponse response) {
   }
   if (chunked) {
     out_ += "\r\nTransfer-Encoding: chunked";
-  } else if (!response.stream && response.status != 204) {
+  } else if (!response.stream && response.status != 204 && response.status != 304) {
     out_ += "\r\nContent-Length: ";
     out_ += std::to_string(response.body.size());
   }

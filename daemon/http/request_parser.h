@@ -18,9 +18,9 @@
 namespace pawl {
 
 /// Every header that pawl reads, except lists: of two, a proxy might use the other one.
-constexpr std::array<std::string_view, 27> single_headers = {
-    "Authorization", "Content-Length", "Content-Type", "Expect", "Host", "Idempotency-Key", "Last-Event-ID", "Origin",
-    "Pawl-Actor", "Pawl-Boot", "Transfer-Encoding",
+constexpr std::array<std::string_view, 28> single_headers = {
+    "Authorization", "Content-Length", "Content-Type", "Expect", "Host", "Idempotency-Key", "If-None-Match",
+    "Last-Event-ID", "Origin", "Pawl-Actor", "Pawl-Boot", "Transfer-Encoding",
     // Webhooks.
     "webhook-id", "webhook-signature", "webhook-timestamp", "X-Gitea-Delivery", "X-Gitea-Event", "X-Gitea-Signature",
     "X-GitHub-Delivery", "X-GitHub-Event", "X-Gitlab-Event", "X-Gitlab-Token", "X-Hub-Signature-256", "X-Pawl-Delivery",

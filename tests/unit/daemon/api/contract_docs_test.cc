@@ -214,6 +214,9 @@ std::string answer_of(const RouteAnswer& answer) {
     case RouteAnswer::Shape::text:
       what = "`text/plain`";
       break;
+    case RouteAnswer::Shape::file:
+      what = "the file";
+      break;
   }
   Cells statuses;
   for (const int status : answer.statuses) statuses.push_back(std::to_string(status));

@@ -126,6 +126,7 @@ TEST_F(Framing, headers_that_are_read_come_once) {
                                  "Pawl-Actor",
                                  "Pawl-Boot",
                                  "Idempotency-Key",
+                                 "If-None-Match",
                                  "Last-Event-ID",
                                  "X-Pawl-Signature",
                                  "X-Pawl-Delivery",

@@ -1,0 +1,227 @@
+// The frame around the views: where one is, whether it is live, and the keys.
+import { useSignal } from '@preact/signals';
+import type { JSX } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { me, signOut, token, wantsToken } from './api/session';
+import { hashOf, place, type View } from './route';
+import { Dialog, Empty, Failure, Name } from './ui/parts';
+import { ActDialog, asked, notice } from './views/actions';
+import { Board } from './views/board';
+import { LeasesView } from './views/leases';
+import { QueueView } from './views/queue';
+import { SettingsView } from './views/settings';
+import { SignIn } from './views/signin';
+import { StuckView } from './views/stuck';
+import { TaskView } from './views/task';
+import { WorkersView } from './views/workers';
+import { world } from './world';
+
+const tabs: { view: View; name: string; key: string }[] = [
+  { view: 'board', name: 'Board', key: 'b' },
+  { view: 'queue', name: 'Queue', key: 'q' },
+  { view: 'leases', name: 'Leases', key: 'l' },
+  { view: 'workers', name: 'Workers', key: 'w' },
+  { view: 'settings', name: 'Settings', key: 's' },
+  { view: 'stuck', name: 'Stuck', key: 'k' },
+];
+
+function Live(): JSX.Element {
+  const standing = world.standing.value;
+  const head = world.head.value.toLocaleString('en');
+  const words = { loading: 'reading', live: 'live', lost: 'not connected', failed: 'stopped' }[standing.kind];
+  return (
+    <span class={`live ${standing.kind}`} title={'words' in standing ? standing.words : `record ${head} is the last`}>
+      <span class="live-dot" aria-hidden="true" />
+      <span role="status">{words}</span> <span class="live-seq">{head}</span>
+    </span>
+  );
+}
+
+function Bar({ help }: { help: () => void }): JSX.Element {
+  const now = place.value.view === 'task' ? 'board' : place.value.view;
+  return (
+    <header class="bar">
+      <a class="brand" href="#/board" aria-label="pawl: board">
+        <svg viewBox="0 0 32 32" aria-hidden="true">
+          <rect width="32" height="32" rx="7" />
+          <path d="M9 24V8h8a5.5 5.5 0 0 1 0 11h-4" />
+        </svg>
+        pawl
+      </a>
+      <nav aria-label="Views">
+        {tabs.map(({ view, name, key }) => (
+          <a key={view} href={hashOf({ view })} title={`${name}: g, then ${key}`} {...(now === view ? { 'aria-current': 'page' as const } : {})}>
+            {name}
+          </a>
+        ))}
+      </nav>
+      <div class="bar-end">
+        <Live />
+        {me.value && token.value !== null && (
+          <>
+            <span class="who" title={me.value.limits ?? `role: ${me.value.role}`}>
+              <Name text={me.value.token ?? me.value.principal} /> ({me.value.role})
+            </span>
+            <button
+              type="button"
+              class="quiet small"
+              onClick={() => {
+                signOut();
+                world.stop();
+              }}
+            >
+              Sign out
+            </button>
+          </>
+        )}
+        <button type="button" class="quiet small icon" aria-label="Keys" title="Keys: ?" onClick={help}>
+          ?
+        </button>
+      </div>
+    </header>
+  );
+}
+
+/// What is above the view: that it is not live, or that the address names a position in the log.
+function Banners(): JSX.Element | null {
+  const standing = world.standing.value;
+  const { at, view, id, filters } = place.value;
+  return (
+    <>
+      {standing.kind === 'lost' && (
+        <p class="banner warn" role="alert">
+          Not connected: {standing.words}. What is shown may be old; it goes on by itself as soon as pawld answers.
+        </p>
+      )}
+      {standing.kind === 'failed' && <Failure words={standing.words} again={() => void world.start()} />}
+      {at !== null && view !== null && (
+        <p class="banner warn">
+          {at > world.head.value
+            ? `The log ends at record ${world.head.value.toLocaleString('en')}: there is no record ${at.toLocaleString('en')} yet.`
+            : `The address names record ${at.toLocaleString('en')}, but this view shows the present.`}{' '}
+          <a href={hashOf({ view, id, filters })}>Show it live</a>
+        </p>
+      )}
+    </>
+  );
+}
+
+function Shown(): JSX.Element {
+  const { view, id, typed } = place.value;
+  switch (view) {
+    case 'board':
+      return <Board />;
+    case 'queue':
+      return <QueueView />;
+    case 'leases':
+      return <LeasesView />;
+    case 'workers':
+      return <WorkersView />;
+    case 'settings':
+      return <SettingsView />;
+    case 'stuck':
+      return <StuckView />;
+    case 'task':
+      return <TaskView typed={id ?? ''} />;
+    case null:
+      return (
+        <div class="page">
+          <Empty title="There is no such page">
+            <p>
+              The address says <Name text={typed} class="mono" />. <a href="#/board">Go to the board</a>
+            </p>
+          </Empty>
+        </div>
+      );
+  }
+}
+
+const keys: [string, string][] = [
+  ['/', 'to the filter, or the search'],
+  ['g, then b q l w s k', 'to a view'],
+  ['← ↑ ↓ →', 'from card to card'],
+  ['Enter', 'opens a card'],
+  ['Esc', 'closes a dialog'],
+  ['?', 'this list'],
+];
+
+function Keys({ close }: { close: () => void }): JSX.Element {
+  return (
+    <Dialog title="Keys" close={close}>
+      <dl class="keys">
+        {keys.map(([key, words]) => (
+          <>
+            <dt key={key}>
+              <kbd>{key}</kbd>
+            </dt>
+            <dd>{words}</dd>
+          </>
+        ))}
+      </dl>
+      <p class="aside">
+        pawld {world.about.value?.version ?? ''} · boot <Name text={world.about.value?.boot ?? ''} class="mono" /> ·{' '}
+        <a href="page/files/licences.txt">licences of what this page is built with</a>
+      </p>
+    </Dialog>
+  );
+}
+
+const isTyping = (target: EventTarget | null): boolean => target instanceof HTMLElement && target.closest('input, select, textarea, [contenteditable]') !== null;
+
+export function App(): JSX.Element {
+  const showsKeys = useSignal(false);
+  useEffect(() => {
+    let isGoing = false;
+    const onKey = (event: KeyboardEvent): void => {
+      if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog')) return;
+      const tab = isGoing ? tabs.find(({ key }) => key === event.key) : undefined;
+      isGoing = event.key === 'g';
+      if (tab) location.hash = hashOf({ view: tab.view });
+      else if (event.key === '?') showsKeys.value = true;
+      else if (event.key === '/') {
+        const field = document.querySelector<HTMLInputElement>('main input[type=search]');
+        if (!field) return;
+        event.preventDefault();
+        field.focus();
+      }
+    };
+    addEventListener('keydown', onKey);
+    return () => removeEventListener('keydown', onKey);
+  }, []);
+  // A new view begins at its top, and is read out from there.
+  const { view, id } = place.value;
+  useEffect(() => {
+    scrollTo(0, 0);
+    document.title = view === 'task' ? `task ${id ?? ''} · pawl` : `${tabs.find((tab) => tab.view === view)?.name ?? 'pawl'} · pawl`;
+  }, [view, id]);
+  useEffect(() => {
+    if (notice.value === null) return;
+    const timer = setTimeout(() => (notice.value = null), 6000);
+    return () => clearTimeout(timer);
+  }, [notice.value]);
+
+  if (wantsToken.value !== null) {
+    return (
+      <main class="alone" id="main">
+        <SignIn />
+      </main>
+    );
+  }
+  return (
+    <>
+      <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById('main')?.focus())}>
+        To the content
+      </a>
+      <Bar help={() => (showsKeys.value = true)} />
+      <main id="main" tabIndex={-1}>
+        <Banners />
+        <Shown />
+      </main>
+      {asked.value && <ActDialog />}
+      {showsKeys.value && <Keys close={() => (showsKeys.value = false)} />}
+      <div class="notices" role="status">
+        {notice.value !== null && <p class="notice">{notice.value}</p>}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,74 @@
+// Addresses within the page: #/VIEW[/ID][?filters][@SEQ]. Everything is behind the '#', so the server has fixed files to
+// serve, and neither filters nor names reach its logs.
+import { signal } from '@preact/signals';
+
+export const views = ['board', 'queue', 'leases', 'workers', 'settings', 'stuck', 'task'] as const;
+export type View = (typeof views)[number];
+
+export interface Place {
+  view: View | null; // null: the address names no view
+  id: string | null; // of the task; as typed
+  filters: { [name: string]: string };
+  at: number | null; // a position in the log; null: live
+  typed: string; // the address as it was, for the sentence about one that is wrong
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+export function placeOf(hash: string): Place {
+  const typed = hash.replace(/^#\/?/, '');
+  const at = /@(\d{1,15})$/.exec(typed);
+  const [path = '', query = ''] = (at ? typed.slice(0, at.index) : typed).split(/\?(.*)/s);
+  const [name = '', id, ...rest] = path.replace(/\/$/, '').split('/');
+  const filters: { [name: string]: string } = {};
+  for (const part of query.split('&')) {
+    const [key = '', value = ''] = part.split(/=(.*)/s);
+    if (key !== '') filters[decoded(key)] = decoded(value);
+  }
+  const wanted = name === '' ? 'board' : name;
+  const known = views.find((view) => view === wanted) ?? null;
+  const fits = rest.length === 0 && (known === 'task') === (id !== undefined);
+  return {
+    view: fits ? known : null,
+    id: id === undefined ? null : decoded(id),
+    filters,
+    at: at ? Number(at[1]) : null,
+    typed: decoded(typed),
+  };
+}
+
+export function hashOf(place: { view: View; id?: string | number | null; filters?: Place['filters']; at?: number | null }): string {
+  const { view, id, filters = {}, at } = place;
+  const query = Object.entries(filters)
+    .filter(([, value]) => value !== '')
+    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
+    .join('&');
+  const position = at === null || at === undefined ? '' : `@${at}`;
+  return `#/${view}${id === null || id === undefined ? '' : `/${encodeURIComponent(id)}`}${query ? `?${query}` : ''}${position}`;
+}
+
+export const place = signal<Place>(placeOf(typeof location === 'undefined' ? '' : location.hash));
+
+export function followAddress(): void {
+  addEventListener('hashchange', () => {
+    place.value = placeOf(location.hash);
+  });
+}
+
+/// Changes a filter in the address, without a new entry in the browser's history: typing must not fill it.
+export function setFilter(name: string, value: string): void {
+  const now = place.value;
+  if (!now.view) return;
+  const filters = { ...now.filters, [name]: value };
+  if (value === '') delete filters[name];
+  history.replaceState(null, '', hashOf({ view: now.view, id: now.id, filters, at: now.at }));
+  place.value = placeOf(location.hash);
+}
+
+export const taskHash = (id: number): string => hashOf({ view: 'task', id });

@@ -1,0 +1,111 @@
+// All that is known of one task, live or ended: its row, its records and its runs, kept up by the log.
+import { batch, signal, type Signal } from '@preact/signals';
+import { Refused, type Client } from '../api/client';
+import type { Job, LogRecord, LogRun, Task } from '../api/types';
+import type { World } from './world';
+
+const recordsMax = 20_000;
+const pauseMs = 300;
+
+export class Story {
+  readonly task: Signal<Task | null> = signal(null);
+  readonly records: Signal<LogRecord[]> = signal([]);
+  readonly isAll: Signal<boolean> = signal(true);
+  readonly runs: Signal<LogRun[]> = signal([]);
+  readonly failed: Signal<{ words: string; isUnknown: boolean } | null> = signal(null);
+  private readonly jobs = new Set<number>();
+  private after = 0;
+  private timer: ReturnType<typeof setTimeout> | null = null;
+  private isBusy = false;
+  private isWanted = false;
+  private isOver = false;
+  private readonly watcher = (record: LogRecord): void => {
+    if (this.concerns(record)) this.soon();
+  };
+
+  constructor(
+    private readonly client: Client,
+    private readonly world: World,
+    readonly id: number,
+  ) {}
+
+  start(): void {
+    this.world.watchers.add(this.watcher);
+    void this.read();
+  }
+
+  stop(): void {
+    this.isOver = true;
+    this.world.watchers.delete(this.watcher);
+    if (this.timer) clearTimeout(this.timer);
+  }
+
+  again(): void {
+    this.failed.value = null;
+    void this.read();
+  }
+
+  private concerns({ data, type }: LogRecord): boolean {
+    if (data['task'] === this.id || data['key'] === `task:${this.id}`) return true;
+    if (type === 'RefusalsFolded') return true;
+    return typeof data['job'] === 'number' && (this.jobs.has(data['job']) || this.world.jobs.get(data['job'])?.task === this.id);
+  }
+
+  private soon(): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = null;
+      void this.read();
+    }, pauseMs);
+  }
+
+  private async read(): Promise<void> {
+    if (this.isBusy) {
+      this.isWanted = true;
+      return;
+    }
+    this.isBusy = true;
+    try {
+      const task = await this.client.get<Task>(`v1/tasks/${this.id}`);
+      const fresh = await this.newRecords();
+      const { items: runs } = await this.client.get<{ items: LogRun[] }>(`v1/tasks/${this.id}/logs`);
+      if (this.isOver) return;
+      batch(() => {
+        this.task.value = task;
+        if (fresh.length > 0) this.records.value = [...this.records.peek(), ...fresh];
+        this.runs.value = runs;
+        this.failed.value = null;
+      });
+      // A gate that runs is in no record: its run tells when it has ended.
+      if (runs.some(({ ended_at }) => ended_at === null)) this.timer ??= setTimeout(() => ((this.timer = null), void this.read()), 2000);
+    } catch (error) {
+      if (this.isOver || (error instanceof Refused && error.status === 401)) return;
+      const isUnknown = error instanceof Refused && error.status === 404;
+      this.failed.value = { words: error instanceof Error ? error.message : String(error), isUnknown };
+      const isDown = error instanceof Refused && (error.status === 0 || error.status >= 500 || error.status === 429);
+      if (isDown) this.timer ??= setTimeout(() => ((this.timer = null), void this.read()), 2000);
+    } finally {
+      this.isBusy = false;
+    }
+    if (this.isWanted && !this.isOver) {
+      this.isWanted = false;
+      this.soon();
+    }
+  }
+
+  private async newRecords(): Promise<LogRecord[]> {
+    const fresh: LogRecord[] = [];
+    let next: number | null = this.after;
+    while (next !== null) {
+      if (this.records.peek().length + fresh.length >= recordsMax) {
+        this.isAll.value = false;
+        break;
+      }
+      const page: { items: LogRecord[]; next: number | null } = await this.client.get(`v1/tasks/${this.id}/history`, { after: next, limit: 1000 });
+      fresh.push(...page.items);
+      next = page.next;
+    }
+    for (const { data } of fresh) if (typeof data['job'] === 'number') this.jobs.add(data['job'] as Job['id']);
+    this.after = fresh[fresh.length - 1]?.seq ?? this.after;
+    return fresh;
+  }
+}

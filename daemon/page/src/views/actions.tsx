@@ -1,0 +1,174 @@
+// The dialog of an act: what it will do, why, and as whom it is recorded.
+import { signal, useSignal } from '@preact/signals';
+import type { JSX } from 'preact';
+import { Refused } from '../api/client';
+import { client, mayOperate, me } from '../api/session';
+import { buttonOf, carryOut, effectsOf, takesWhy, titleOf, type Act, type Chosen } from '../store/acts';
+import type { Entry } from '../store/world';
+import { Dialog, Name } from '../ui/parts';
+import { visible } from '../words/visible';
+import { world } from '../world';
+
+/// The act whose dialog is open.
+export const asked = signal<{ act: Act; entry: Entry | null } | null>(null);
+/// What was done last, in a sentence.
+export const notice = signal<string | null>(null);
+
+const whyMax = 1024;
+const noteMax = 4096;
+
+function entryOf(act: Act): Entry | null {
+  if ('task' in act) return world.entry(act.task)?.peek() ?? null;
+  if (act.kind === 'release') {
+    const found = /^task:(\d+)$/.exec(act.key);
+    return found ? (world.entry(Number(found[1]))?.peek() ?? null) : null;
+  }
+  if (act.kind !== 'force') return null;
+  for (const entry of world.tasks.values()) {
+    const { task } = entry.peek();
+    if (task.work_item === act.work_item && task.repo === act.repo) return entry.peek();
+  }
+  return null;
+}
+
+export function ask(act: Act): void {
+  asked.value = { act, entry: entryOf(act) };
+}
+
+/// Nothing for those who may not.
+export function ActButton({ act, class: kind = '', label }: { act: Act; class?: string; label?: string }): JSX.Element | null {
+  if (!mayOperate.value) return null;
+  return (
+    <button type="button" class={kind} onClick={() => ask(act)}>
+      {label ?? buttonOf(act)}
+    </button>
+  );
+}
+
+function isTooLong(text: string, max: number): boolean {
+  return new TextEncoder().encode(text).length > max;
+}
+
+function problemOf(act: Act, chosen: Chosen, wantsWhy: boolean): string | null {
+  const max = act.kind === 'note' ? noteMax : act.kind === 'advance' || act.kind === 'release' || act.kind === 'force' ? noteMax - 64 : whyMax;
+  if (wantsWhy && chosen.why.trim() === '') return act.kind === 'note' ? 'Write the note first.' : 'Say why: it goes into the record.';
+  if (isTooLong(chosen.why, max)) return `This is longer than ${max.toLocaleString('en')} bytes: shorten it.`;
+  if (act.kind === 'resolve' && chosen.happened === null) return 'Choose whether the step happened.';
+  return null;
+}
+
+export function ActDialog(): JSX.Element | null {
+  const now = asked.value;
+  return now ? <Form key={titleOf(now.act)} act={now.act} entry={now.entry} /> : null;
+}
+
+function Form({ act, entry }: { act: Act; entry: Entry | null }): JSX.Element {
+  const chosen = useSignal<Chosen>({ why: '', take: '', keepBranch: false, happened: null });
+  const problem = useSignal<string | null>(null);
+  const isBusy = useSignal(false);
+  const close = (): void => {
+    asked.value = null;
+  };
+  const set = (part: Partial<Chosen>): void => {
+    chosen.value = { ...chosen.value, ...part };
+    problem.value = null;
+  };
+  const wantsWhy = takesWhy(act, entry);
+  const definition = entry ? world.definitionOf(entry.task.pipeline) : null;
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    problem.value = problemOf(act, chosen.value, wantsWhy);
+    if (problem.value !== null || isBusy.value) return;
+    isBusy.value = true;
+    try {
+      await carryOut(client, act, chosen.value, entry);
+      notice.value = `Done: ${titleOf(act)}.`;
+      close();
+    } catch (error) {
+      problem.value =
+        error instanceof Refused && error.status !== 0
+          ? `pawld refused this: ${error.message}`
+          : error instanceof Error
+            ? error.message
+            : String(error);
+    } finally {
+      isBusy.value = false;
+    }
+  };
+  return (
+    <Dialog title={visible(titleOf(act))} close={close}>
+      <form onSubmit={(event) => void submit(event)} noValidate>
+        {entry && (
+          <p class="dialog-of">
+            <Name text={entry.task.work_item} class="work-item" /> in <Name text={entry.task.repo} />, on{' '}
+            <Name text={entry.task.stage} />
+          </p>
+        )}
+        <h3>What it will do</h3>
+        <ul class="effects">
+          {effectsOf(act, entry, definition).map((effect) => (
+            <li key={effect}>{visible(effect)}</li>
+          ))}
+        </ul>
+        {act.kind === 'resolve' && (
+          <fieldset>
+            <legend>Has the step happened?</legend>
+            <label class="check">
+              <input type="radio" name="happened" checked={chosen.value.happened === true} onChange={() => set({ happened: true })} />
+              Yes: I looked, and it happened
+            </label>
+            <label class="check">
+              <input type="radio" name="happened" checked={chosen.value.happened === false} onChange={() => set({ happened: false })} />
+              No: it did not happen, and it will not
+            </label>
+          </fieldset>
+        )}
+        {act.kind === 'retry' && (
+          <label class="field">
+            If the branch has diverged
+            <select value={chosen.value.take} onChange={(event) => set({ take: event.currentTarget.value as Chosen['take'] })}>
+              <option value="">leave it as it is</option>
+              <option value="origin">take the commits of origin</option>
+              <option value="ours">take those of the task's clone</option>
+            </select>
+          </label>
+        )}
+        {act.kind === 'cancel' && (
+          <label class="check">
+            <input type="checkbox" checked={chosen.value.keepBranch} onChange={(event) => set({ keepBranch: event.currentTarget.checked })} />
+            Keep the branch at origin
+          </label>
+        )}
+        {wantsWhy && (
+          <label class="field">
+            {act.kind === 'note' ? 'Note' : 'Why'}
+            <textarea
+              name="why"
+              rows={3}
+              value={chosen.value.why}
+              onInput={(event) => set({ why: event.currentTarget.value })}
+              aria-invalid={problem.value !== null}
+              aria-describedby={problem.value !== null ? 'act-problem' : undefined}
+            />
+          </label>
+        )}
+        {problem.value !== null && (
+          <p id="act-problem" class="problem" role="alert">
+            {visible(problem.value)}
+          </p>
+        )}
+        <div class="dialog-foot">
+          <span class="as">
+            Recorded as <Name text={me.value?.principal ?? 'tcp'} class="mono" />
+          </span>
+          <button type="button" class="quiet" onClick={close}>
+            Leave it
+          </button>
+          <button type="submit" class={act.kind === 'cancel' ? 'danger' : 'primary'} aria-disabled={isBusy.value}>
+            {isBusy.value ? 'Working …' : buttonOf(act)}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,222 @@
+// What runs, what waits and why, and how the machine is.
+import type { JSX } from 'preact';
+import { client } from '../api/session';
+import type { Job } from '../api/types';
+import { taskHash } from '../route';
+import { setTime } from '../store/clock';
+import { Age, Cell, Empty, Failure, Loading, More, Name, Ring, Rows } from '../ui/parts';
+import { useWhole } from '../ui/whole';
+import { world } from '../world';
+
+type Running = Job & { work_item: string; repo: string };
+
+interface Waiting {
+  id: number;
+  task: number;
+  agent: string;
+  stage: string;
+  queued_at: string;
+  reason: string | null;
+  work_item: string;
+  repo: string;
+}
+
+interface Queue {
+  now: string;
+  tasks: { live: number; blocked: number; cancel_requested: number; done: number; cancelled: number };
+  jobs: { queued: number; running: number; max_concurrency: number; serial_per_repo: boolean };
+  running: Running[];
+  queued: Waiting[];
+  blocked: { task: number; stage: string; reason: string; work_item: string; repo: string }[];
+  reaper: { enabled: boolean; interval_s: number; last_run_age_s: number; reaped_total: number; troubles_total: number };
+  reconciler: { enabled: boolean; moves_total: number };
+  transition_lease: { enabled: boolean; active: number; reclaimed_total: number };
+  alerts: { queued: number; sent_total: number; failed_total: number; dropped_total: number };
+}
+
+/// Why a job waits, in words.
+const reasons: { [code: string]: string } = {
+  serial_gate: 'another job of its repository is running',
+  limit: 'as many jobs run as are allowed',
+  dependency: 'its task waits for another task',
+  retry_delay: 'a pause after its last attempt',
+  blocked: 'its task is blocked',
+  cancel_requested: 'its task is to be cancelled',
+  previous_alive: 'a process of an earlier attempt may still be alive',
+  origin_unreachable: 'origin does not answer',
+  origin_refused: 'origin refuses access',
+  variable_missing: 'a variable of its agent is missing',
+};
+
+function Number_({ of, value, more, bad }: { of: string; value: string; more?: string; bad?: boolean }): JSX.Element {
+  return (
+    <div class={`figure${bad ? ' is-bad' : ''}`}>
+      <dt>{of}</dt>
+      <dd>
+        {value}
+        {more && <span class="figure-more">{more}</span>}
+      </dd>
+    </div>
+  );
+}
+
+function limitOf(job: Running): number | null {
+  const entry = world.entry(job.task)?.value;
+  const definition = entry ? world.definitionOf(entry.task.pipeline) : null;
+  return definition?.agents.find(({ name, run }) => name === job.agent && run !== null)?.timeout_s ?? job.run?.ttl ?? null;
+}
+
+export function QueueView(): JSX.Element {
+  const { reading, again } = useWhole('queue', async () => {
+    const queue = await client.get<Queue>('queue');
+    setTime(queue.now);
+    return queue;
+  });
+  const { value: queue, failed } = reading.value;
+  return (
+    <div class="page">
+      <h1>Queue</h1>
+      {failed !== null && <Failure words={failed} again={again} />}
+      {!queue && failed === null && <Loading what="the queue" />}
+      {queue && (
+        <>
+          <dl class="figures">
+            <Number_ of="Running" value={String(queue.jobs.running)} more={`of ${queue.jobs.max_concurrency}`} />
+            <Number_ of="Queued" value={String(queue.jobs.queued)} />
+            <Number_ of="Live tasks" value={queue.tasks.live.toLocaleString('en')} />
+            <Number_ of="Blocked" value={String(queue.tasks.blocked)} bad={queue.tasks.blocked > 0} />
+            <Number_ of="Done" value={queue.tasks.done.toLocaleString('en')} />
+            <Number_ of="Cancelled" value={queue.tasks.cancelled.toLocaleString('en')} />
+            <Number_
+              of="Reaper"
+              value={queue.reaper.enabled ? `${queue.reaper.last_run_age_s} s ago` : 'off'}
+              more={`${queue.reaper.reaped_total} reaped`}
+              bad={!queue.reaper.enabled || queue.reaper.troubles_total > 0}
+            />
+            <Number_
+              of="Leases reclaimed"
+              value={String(queue.transition_lease.reclaimed_total)}
+              {...(queue.transition_lease.enabled ? {} : { more: 'ownership is off', bad: true })}
+            />
+            <Number_
+              of="Alerts sent"
+              value={String(queue.alerts.sent_total)}
+              {...(queue.alerts.failed_total > 0 ? { more: `${queue.alerts.failed_total} failed`, bad: true } : {})}
+            />
+          </dl>
+          <section class="panel">
+            <h2>
+              Running <span class="count">{queue.jobs.running}</span>
+            </h2>
+            {queue.running.length === 0 ? (
+              <Empty title="Nothing is running" />
+            ) : (
+              <Rows
+                label="Running jobs"
+                heads={[{ name: 'Work item' }, { name: 'Stage' }, { name: 'Agent' }, { name: 'Attempt' }, { name: 'Worker' }, { name: 'Runs for' }]}
+              >
+                <More
+                  items={queue.running}
+                  each={(job) => (
+                    <tr key={job.id}>
+                      <Cell of="Work item">
+                        <a href={taskHash(job.task)}>
+                          <Name text={job.work_item} />
+                        </a>{' '}
+                        <Name text={job.repo} class="quiet-text" />
+                      </Cell>
+                      <Cell of="Stage">
+                        <Name text={job.stage} />
+                      </Cell>
+                      <Cell of="Agent">
+                        <Name text={job.agent} />
+                      </Cell>
+                      <Cell of="Attempt">
+                        {job.attempts} of {job.max_attempts}
+                      </Cell>
+                      <Cell of="Worker">
+                        <Name text={world.nameOfBoot(job.run?.owner.boot_id ?? '') ?? job.run?.owner.actor ?? ''} />
+                      </Cell>
+                      <Cell of="Runs for">
+                        {job.run?.exit_code !== null ? (
+                          <span class="tag">finishing</span>
+                        ) : (
+                          <Ring since={job.run?.started_at ?? job.run?.claimed_at ?? job.queued_at} limitS={limitOf(job)} />
+                        )}
+                      </Cell>
+                    </tr>
+                  )}
+                />
+              </Rows>
+            )}
+          </section>
+          <section class="panel">
+            <h2>
+              Queued <span class="count">{queue.jobs.queued}</span>
+            </h2>
+            {queue.queued.length === 0 ? (
+              <Empty title="Nothing waits" />
+            ) : (
+              <Rows label="Queued jobs" heads={[{ name: 'Work item' }, { name: 'Stage' }, { name: 'Agent' }, { name: 'Waits for' }, { name: 'Why' }]}>
+                <More
+                  items={queue.queued}
+                  each={(job) => (
+                    <tr key={job.id}>
+                      <Cell of="Work item">
+                        <a href={taskHash(job.task)}>
+                          <Name text={job.work_item} />
+                        </a>{' '}
+                        <Name text={job.repo} class="quiet-text" />
+                      </Cell>
+                      <Cell of="Stage">
+                        <Name text={job.stage} />
+                      </Cell>
+                      <Cell of="Agent">
+                        <Name text={job.agent} />
+                      </Cell>
+                      <Cell of="Waits for">
+                        <Age since={job.queued_at} />
+                      </Cell>
+                      <Cell of="Why">{job.reason === null ? 'waits to be claimed' : (reasons[job.reason] ?? job.reason.replace(/_/g, ' '))}</Cell>
+                    </tr>
+                  )}
+                />
+              </Rows>
+            )}
+            {queue.jobs.queued > queue.queued.length && <p class="aside">The first {queue.queued.length} of {queue.jobs.queued} are shown.</p>}
+          </section>
+          <section class="panel">
+            <h2>
+              Blocked <span class="count">{queue.tasks.blocked}</span>
+            </h2>
+            {queue.blocked.length === 0 ? (
+              <Empty title="Nothing is blocked" />
+            ) : (
+              <Rows label="Blocked tasks" heads={[{ name: 'Work item' }, { name: 'Stage' }, { name: 'Reason' }]}>
+                <More
+                  items={queue.blocked}
+                  each={(task) => (
+                    <tr key={task.task}>
+                      <Cell of="Work item">
+                        <a href={taskHash(task.task)}>
+                          <Name text={task.work_item} />
+                        </a>{' '}
+                        <Name text={task.repo} class="quiet-text" />
+                      </Cell>
+                      <Cell of="Stage">
+                        <Name text={task.stage} />
+                      </Cell>
+                      <Cell of="Reason">
+                        <Name text={task.reason} class="reason" />
+                      </Cell>
+                    </tr>
+                  )}
+                />
+              </Rows>
+            )}
+          </section>
+        </>
+      )}
+    </div>
+  );
+}

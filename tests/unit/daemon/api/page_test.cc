@@ -1,0 +1,140 @@
+// The web page as pawld serves it: its files, how long they may be kept, and what they may load.
+#include "daemon/api/page.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "daemon/api/starting.h"
+#include "schema/hex.h"
+#include "tests/unit/daemon/served.h"
+
+namespace pawl {
+namespace {
+
+std::string header_of(const HttpResponse& response, std::string_view name) {
+  for (const auto& [key, value] : response.headers) {
+    if (key == name) return value;
+  }
+  return {};
+}
+
+const PageFile& script() {
+  const auto files = page_files();
+  return *std::find_if(files.begin(), files.end(), [](const PageFile& file) {
+    return file.name.starts_with("index-") && file.name.ends_with(".js");
+  });
+}
+
+TEST(Page, index_names_files_that_are_there_and_has_no_script_within) {
+  const std::string index = page_index_answer({}).body;
+  EXPECT_NE(index.find(script().name), std::string::npos);
+  EXPECT_EQ(index.find("<script>"), std::string::npos);
+  EXPECT_EQ(index.find("<style"), std::string::npos);
+  EXPECT_EQ(index.find("https://"), std::string::npos);
+}
+
+TEST(Page, index_is_asked_for_again_and_its_files_are_kept) {
+  const HttpResponse index = page_index_answer({});
+  EXPECT_EQ(index.status, 200);
+  EXPECT_EQ(index.content_type, "text/html; charset=utf-8");
+  EXPECT_EQ(header_of(index, "Cache-Control"), "no-cache");
+  const HttpResponse file = page_file_answer(script().name, {});
+  EXPECT_EQ(file.status, 200);
+  EXPECT_EQ(file.content_type, "text/javascript; charset=utf-8");
+  EXPECT_NE(header_of(file, "Cache-Control").find("immutable"), std::string::npos);
+  EXPECT_EQ(header_of(page_file_answer("licences.txt", {}), "Cache-Control"), "no-cache");
+}
+
+TEST(Page, unchanged_file_is_304_without_a_body) {
+  const std::string etag = header_of(page_index_answer({}), "ETag");
+  for (const std::string& known : {etag, "W/" + etag, "\"other\", " + etag, std::string("*")}) {
+    const HttpResponse again = page_index_answer(known);
+    EXPECT_EQ(again.status, 304) << known;
+    EXPECT_EQ(again.body, "");
+    EXPECT_EQ(header_of(again, "ETag"), etag);
+  }
+  EXPECT_EQ(page_index_answer("\"other\"").status, 200);
+}
+
+TEST(Page, policy_lets_it_load_its_own_files_alone) {
+  const std::string policy = header_of(page_index_answer({}), "Content-Security-Policy");
+  EXPECT_TRUE(policy.starts_with("default-src 'none'; script-src 'self';")) << policy;
+  EXPECT_EQ(policy.find("unsafe"), std::string::npos) << policy;
+  EXPECT_EQ(policy.find("http"), std::string::npos) << policy;
+  EXPECT_NE(policy.find("frame-ancestors 'none'"), std::string::npos) << policy;
+  EXPECT_EQ(header_of(page_file_answer(script().name, {}), "X-Content-Type-Options"), "nosniff");
+}
+
+TEST(Page, file_that_is_not_there_is_404) {
+  for (const char* name : {"index-gone.js", "index.html", "", "..", "../index.html"}) {
+    EXPECT_EQ(page_file_answer(name, {}).status, 404) << name;
+  }
+}
+
+TEST(Page, is_served_while_the_daemon_starts) {
+  EXPECT_EQ(starting_answer({.method = "GET", .path = "/"}, "1").body, page_index_answer({}).body);
+  const std::string path = "/page/files/" + std::string(script().name);
+  EXPECT_EQ(starting_answer({.method = "GET", .path = path}, "1").body, script().body);
+  EXPECT_EQ(starting_answer({.method = "POST", .path = "/"}, "1").status, 503);
+}
+
+class PageRoutes : public Served {
+ protected:
+  void with_tokens() {
+    const auto line = [](const std::string& name, const std::string& role, const std::string& further) {
+      return name + " " + role + " " + hex(hash_of_token(name)) + further + "\n";
+    };
+    access.replace(parse_tokens(line("reader", "read", "") + line("narrow", "operate", " repos=shop"), "file").value());
+    services_access = &access;
+    restart();
+  }
+  static Headers as(const std::string& name) {
+    return {.authorization = name.empty() ? "" : "Bearer " + name, .transport = Transport::tcp};
+  }
+
+  Access access;
+};
+
+TEST_F(PageRoutes, page_needs_no_token_and_what_it_shows_does) {
+  with_tokens();
+  EXPECT_EQ(ask("GET", "/", "", as("")).status, 200);
+  EXPECT_EQ(ask("GET", "/page/files/" + std::string(script().name), "", as("")).status, 200);
+  EXPECT_EQ(ask("GET", "/page/files/none.js", "", as("")).code(), "no_such_path");
+  EXPECT_EQ(ask("GET", "/v1/me", "", as("")).status, 401);
+}
+
+TEST_F(PageRoutes, me_is_what_the_token_is) {
+  EXPECT_EQ(get("/v1/me").at("/role"), "\"operate\"");
+  EXPECT_EQ(get("/v1/me").at("/token"), "null");
+  with_tokens();
+  const Answer reader = ask("GET", "/v1/me", "", as("reader"));
+  EXPECT_EQ(reader.body, R"({"role":"read","token":"reader","principal":"token:reader","limits":null})");
+  EXPECT_EQ(ask("GET", "/v1/me", "", as("narrow")).at("/limits"), "\"repos=shop\"");
+}
+
+TEST_F(PageRoutes, settings_say_who_set_them) {
+  EXPECT_EQ(get("/v1/settings").at("/changed"), "{}");
+  const Answer set = post("/v1/settings", R"({"queue.max_concurrency":5})", {.actor = "ada"});
+  ASSERT_EQ(set.status, 200);
+  const Answer settings = get("/v1/settings");
+  EXPECT_EQ(settings.at("/changed/queue.max_concurrency/seq"), set.at("/seq"));
+  EXPECT_EQ(settings.at("/changed/queue.max_concurrency/actor"), "\"ada\"");
+  EXPECT_EQ(settings.at("/changed/stop.enabled"), "missing");
+}
+
+TEST_F(PageRoutes, live_tasks_are_listed_without_the_finished_ones) {
+  ASSERT_EQ(post("/v1/tasks", R"({"work_item":"W-1","repo":"shop"})").status, 201);
+  ASSERT_EQ(post("/v1/tasks", R"({"work_item":"W-2","repo":"shop"})").status, 201);
+  ASSERT_EQ(post("/v1/tasks/1/cancel", "{}").status, 200);
+  EXPECT_EQ(get("/v1/tasks").at("/items/0/work_item"), "\"W-1\"");
+  const Answer live = get("/v1/tasks?live=true");
+  EXPECT_EQ(live.at("/items/0/work_item"), "\"W-2\"");
+  EXPECT_EQ(live.at("/items/1"), "missing");
+  EXPECT_EQ(live.at("/next"), "null");
+  EXPECT_EQ(get("/v1/tasks?live=perhaps").status, 400);
+}
+
+}  // namespace
+}  // namespace pawl
