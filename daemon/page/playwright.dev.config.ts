@@ -1,0 +1,20 @@
+import { defineConfig } from '@playwright/test';
+
+// Debian's Chromium; Playwright downloads no browser of its own.
+export default defineConfig({
+  testDir: 'tests/browser',
+  outputDir: process.env['PAWL_PAGE_RESULTS'] ?? 'test-results',
+  timeout: 90_000,
+  expect: { timeout: 6_000 },
+  workers: 2,
+  fullyParallel: false,
+  forbidOnly: true,
+  retries: 0,
+  reporter: [['list']],
+  use: {
+    browserName: 'chromium',
+    headless: true,
+    viewport: { width: 1280, height: 800 },
+    launchOptions: { executablePath: process.env['PAWL_CHROMIUM'] ?? '/usr/bin/chromium', args: ['--no-sandbox'] },
+  },
+});
