@@ -19,7 +19,7 @@ struct TaskFilter {
   std::optional<std::string> stage = std::nullopt;
   std::optional<std::string> repo = std::nullopt;
   std::optional<std::string> work_item = std::nullopt;
-  bool live_only = false;  // without finished tasks, so the archive is not searched
+  bool live_only = false;                          // without finished tasks, so the archive is not searched
   std::shared_ptr<const Narrow> narrow = nullptr;  // the requester's limits; null: show all
 };
 
