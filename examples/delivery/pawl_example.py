@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -104,6 +105,10 @@ class Example:
                 pass  # no socket yet
             time.sleep(0.02)
         raise ExampleError(f"pawld did not become ready:\n{self.log_file.read_text()}")
+
+    def page(self):
+        """The address of its web page. Requires: an option `--listen`."""
+        return f"http://127.0.0.1:{re.search('serving on 127.0.0.1 port ([0-9]+)', self.log_file.read_text())[1]}/"
 
     def stop(self):
         if self.daemon and self.daemon.poll() is None:

@@ -42,6 +42,8 @@ test('5,000 tasks: few cards are drawn, and a record costs the same as with few 
   await expect(page.getByText('5,000 live tasks')).toBeVisible();
   // Records about tasks that are not on the screen change nothing on it but the clock and the number of records.
   await page.clock.pauseAt(Date.now() + 60_000);
+  await expect(page.locator('.card-age').first()).toHaveText('1 min');
+  await expect(page.locator('.card .state .age').first()).toHaveText('1 min');
   await countChanges(page);
   const notes = Array.from({ length: 200 }, (_, at) => ({ method: 'POST', path: `/v1/tasks/${4000 + at}/note`, body: { text: 'x' } }));
   await pawld.ask('POST', 'v1/batch', { requests: notes });
