@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "daemon/api/access.h"
+#include "daemon/api/figures.h"
 #include "daemon/api/routes.h"
 #include "daemon/drift_watch.h"
 #include "daemon/end_signals.h"
@@ -231,7 +232,10 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   if (!member) return failed(in_folder(member.error(), options.data));
   const auto share_book = std::make_shared<ShareBook>();
   const auto is_our_folder = [held = *held] { return held->check_name().has_value(); };
-  if (const auto bound = door.open(options, access, *connections_max, share_book, is_our_folder); !bound) {
+  if (const auto bound = door.open(options, access, *connections_max, {share_book, http_of(figures)}, is_our_folder);
+      !bound) {
+  const std::string boot_id = random_uuid();
+  const auto figures = std::make_shared<DaemonFigures>(boot_id);
     return failed(bound.error());
   }
   auto opened = open_state(**log);
@@ -244,7 +248,6 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   const Seq last_seq = opened->state.last_seq;
   const bool has_old_trees = another_led(opened->state, member->id);
   Alerts alerts(std::move(destinations));
-  const std::string boot_id = random_uuid();
   TimeBefore before = time_before(opened->state, read_probe(here));
   before.wall_is_right = options.accept_clock;
   const TimeUs released{released_s * us_per_s};
@@ -269,7 +272,9 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
        .checkpoint_every = checkpoint_every_records,
        .checkpoint_failed = [](const Error& error) { spdlog::error("checkpoint: {}", error.message); }});
   sequencer.subscribe([&alerts](std::span<const Published> records) { alerts.take(records); });
+       .measured = [figures](const BatchTimes& times) { figures->records.take(times); },
   sequencer.start();
+  sequencer.subscribe([figures](std::span<const Published> records) { figures->records.take(records); });
 
   if (const auto started =
           start_boot(sequencer, boot_id, boot_version(std::string(program_version), opened->report.torn_at), member->id,
@@ -377,8 +382,10 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                        .access = access,
                        .share_book = share_book,
                        .boot_id = boot_id,
+                       .figures = figures,
                        .logs_folder = std::filesystem::path(here) / "logs",
                        .torn_from = opened->report.torn_at.value_or(Seq{0})}));
+                       .log_folder = std::filesystem::path(here) / "log",
 
   door.serve(api, options);
   spdlog::info("ending on signal {}", signals.wait());

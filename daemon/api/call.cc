@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "daemon/api/figures.h"
 #include "schema/json/record_json.h"
 #include "schema/limits.h"
 #include "schema/subject.h"
@@ -203,6 +204,18 @@ void write(RouteContext& context, Writing writing, HttpReply reply) {
        .look = [pending](const SeenDecision& seen) { pending->writing.look(seen, pending->rows); },
        .done = [pending](std::optional<Decision> decision) { finish_write(pending, std::move(decision)); }});
 }
+
+namespace {
+
+Services with_figures(Services services) {
+  if (!services.figures) services.figures = std::make_shared<DaemonFigures>(services.boot_id);
+  return services;
+}
+
+}  // namespace
+
+RouteContext::RouteContext(Services services_)
+    : services(with_figures(std::move(services_))), workers(worker_threads) {}
 
 void read_json(const Call& call, std::function<void(const State&, std::string&)> look) {
   const auto body = std::make_shared<std::string>();

@@ -9,6 +9,7 @@ void events_get(Call call);
 void head_get(Call call);
 void healthz_get(Call call);
 void leases_force(Call call);
+void metrics_get(Call call);
 void pipelines_define(Call call);
 void pipelines_list(Call call);
 void queue_get(Call call);
@@ -204,6 +205,12 @@ std::vector<Route> daemon_routes() {
        .summary = "shows what runs, waits and is blocked, and the counters",
        .answer = {.shape = Shape::members, .remark = "[below](#the-queue)"},
        .function = queue_get},
+      {.method = "GET",
+       .path = "/metrics",
+       .role = Role::read,
+       .summary = "shows the counters for Prometheus",
+       .answer = {.shape = Shape::text, .remark = "or OpenMetrics by `Accept` ([METRICS.md](METRICS.md))"},
+       .function = metrics_get},
       delivery("/webhooks/gitea", "takes a delivery from Gitea", webhooks_gitea),
       delivery("/webhooks/plane", "takes a delivery from Plane", webhooks_plane),
       delivery("/webhooks/github", "takes a delivery from GitHub", webhooks_github),

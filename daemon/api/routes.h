@@ -25,6 +25,7 @@ namespace pawl {
 
 class Webhooks;
 
+struct DaemonFigures;
 /// Whether the daemon is fit to serve, for /readyz.
 struct Readiness {
   bool has_space = true;    // above the floors: writes are accepted
@@ -36,6 +37,7 @@ struct Readiness {
   std::uint64_t free_inodes_floor = 0;
   std::optional<std::int64_t> clock_drift_s = std::nullopt;  // of the wall clock, if it is far from the log's time
 };
+  std::int64_t clock_drift_us = 0;                           // positive: the wall clock is ahead
 
 /// A sentence on whether there is room, and how much is left.
 std::string words_on_room(const Readiness& seen);
@@ -98,6 +100,11 @@ struct Services {
   /// What became of the shares; the server that is asked writes in it too. Not null.
   std::shared_ptr<ShareBook> share_book = std::make_shared<ShareBook>();
 };
+  /// What GET /metrics shows besides the counters of /queue. Null: the Api makes its
+  /// own, in which only its server could count.
+  std::shared_ptr<const DaemonFigures> figures = nullptr;
+  /// How many bytes the log has on disk. May block, so not for the sequencer's thread. May be empty: not known.
+  std::function<std::uint64_t()> log_bytes = {};
 
 class Api {
  public:
