@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/drift_watch.h"
+#include "daemon/logging.h"
 #include "daemon/message_writer.h"
 #include "daemon/outside/alerts.h"
 #include "daemon/space_watch.h"
@@ -40,10 +41,6 @@ std::uint64_t bytes_in(const std::filesystem::path& folder) {
     if (const std::uint64_t size = at->file_size(gone); !gone) bytes += size;
   }
   return bytes;
-}
-
-void say_warning(const std::string& message) {
-  spdlog::warn("{}", message);
 }
 
 }  // namespace
