@@ -12,7 +12,7 @@
 namespace pawl {
 
 Result<void> FrontDoor::open(const Options& options, const Access& access, std::size_t connections_max,
-                             std::shared_ptr<ShareBook> share_book, std::function<bool()> may_make_socket) {
+                             FrontBooks books, std::function<bool()> may_make_socket) {
   server_ = PAWL_TRY(Server::open({.listen = options.listen,
                                    .socket = options.socket,
                                    .asks_for_tokens = options.tokens.has_value(),
@@ -24,7 +24,8 @@ Result<void> FrontDoor::open(const Options& options, const Access& access, std::
                                                         .is_operator = permit.role == Role::operate,
                                                         .is_rated = !permit.holder.empty()};
                                        },
-                                   .share_book = std::move(share_book),
+                                   .share_book = std::move(books.shares),
+                                   .figures = std::move(books.figures),
                                    .body_bytes_max = delivery_read_bytes_max,
                                    .body_bytes_max_of = body_bytes_max,
                                    .body_was_too_long =

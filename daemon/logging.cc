@@ -18,6 +18,28 @@
 namespace pawl {
 namespace {
 
+/// What the message that this thread is saying is about: spdlog has no fields to carry it, and calls its sinks on the
+/// thread that logs.
+thread_local NoticeTopic spoken_of;
+
+/// "[task 3 job 7 seq 99] ": before the text, so that no text can pretend to it. Empty if nothing is known.
+std::string words_of(const NoticeTopic& about) {
+  std::string words;
+  const auto add = [&words](std::string_view name, const auto& id) {
+    if (id) words += (words.empty() ? "[" : " ") + std::string(name) + ' ' + std::to_string(raw(*id));
+  };
+  add("task", about.task);
+  add("job", about.job);
+  add("seq", about.seq);
+  return words.empty() ? words : words + "] ";
+}
+
+void say(spdlog::level::level_enum level, const Notice& message) {
+  spoken_of = message.about;
+  spdlog::log(level, "{}", message.text);
+  spoken_of = {};
+}
+
 /// spdlog's patterns cannot escape a message, so this formats the lines itself.
 class JsonLines final : public spdlog::formatter {
  public:
@@ -29,6 +51,9 @@ class JsonLines final : public spdlog::formatter {
     append_json_time(line, time);
     line += R"(,"level":)";
     append_json_text(line, {level.data(), level.size()});
+    if (spoken_of.task) append_json_member(line, "task", raw(*spoken_of.task));
+    if (spoken_of.job) append_json_member(line, "job", raw(*spoken_of.job));
+    if (spoken_of.seq) append_json_member(line, "seq", raw(*spoken_of.seq));
     line += R"(,"message":)";
     append_json_text(line, {message.payload.data(), message.payload.size()});
     line += "}\n";
@@ -68,7 +93,9 @@ class WriterSink final : public spdlog::sinks::base_sink<std::mutex> {
     if (untold_ > 0) {
       const std::string text =
           std::to_string(untold_) + " messages before this one were dropped: stderr was not being read";
+      const NoticeTopic about = std::exchange(spoken_of, {});
       if (writer_->take(line_of({message.logger_name, spdlog::level::warn, text}))) untold_ = 0;
+      spoken_of = about;
     }
     if (!writer_->take(line_of(message))) ++untold_;
   }
@@ -77,8 +104,9 @@ class WriterSink final : public spdlog::sinks::base_sink<std::mutex> {
  private:
   std::string line_of(spdlog::details::log_msg message) {
     // JSON is for programs, and exact. A text line is for people: quoted content must not hide a line or start another.
-    const std::string seen =
-        form_ == LogForm::text ? printable({message.payload.data(), message.payload.size()}) : std::string();
+    const std::string seen = form_ == LogForm::text
+                                 ? words_of(spoken_of) + printable({message.payload.data(), message.payload.size()})
+                                 : std::string();
     if (form_ == LogForm::text) message.payload = seen;
     spdlog::memory_buf_t buffer;
     formatter_->format(message, buffer);
@@ -97,6 +125,18 @@ class WriterSink final : public spdlog::sinks::base_sink<std::mutex> {
 };
 
 }  // namespace
+
+void say_info(const Notice& message) {
+  say(spdlog::level::info, message);
+}
+
+void say_warning(const Notice& message) {
+  say(spdlog::level::warn, message);
+}
+
+void say_error(const Notice& message) {
+  say(spdlog::level::err, message);
+}
 
 std::shared_ptr<MessageWriter> start_logging(LogForm form) {
   auto writer = std::make_shared<MessageWriter>(STDERR_FILENO);

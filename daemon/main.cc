@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "daemon/api/access.h"
+#include "daemon/api/figures.h"
 #include "daemon/api/routes.h"
 #include "daemon/drift_watch.h"
 #include "daemon/end_signals.h"
@@ -142,7 +143,7 @@ void report_copy(const State& state) {
     if (is_terminal(task.stage) || !task.blocked.empty() || !is_concerned) continue;
     if (told < copied_tasks_told_max) {
       ++told;
-      spdlog::warn("it continues {}", ahead_line(state, task));
+      say_warning({"it continues " + ahead_line(state, task), {.task = id}});
     } else {
       ++more;
     }
@@ -159,11 +160,13 @@ void report(const OpenReport& opened, const State& state, const Member& member) 
   }
   for (const std::string& skipped : opened.skipped_checkpoints) spdlog::warn("checkpoint skipped: {}", skipped);
   if (opened.torn_at) {
-    spdlog::warn("the log's tail was torn: records from seq {} on were never acknowledged and are dropped",
-                 raw(*opened.torn_at));
+    say_warning({"the log's tail was torn: records from seq " + std::to_string(raw(*opened.torn_at)) +
+                     " on were never acknowledged and are dropped",
+                 {.seq = *opened.torn_at}});
   }
-  spdlog::info("log open at seq {}: checkpoint {}, {} records replayed", raw(state.last_seq), raw(opened.checkpoint),
-               opened.replayed);
+  say_info({fmt::format("log open at seq {}: checkpoint {}, {} records replayed", raw(state.last_seq),
+                        raw(opened.checkpoint), opened.replayed),
+            {.seq = state.last_seq}});
 }
 
 /// For signals that arrive before the log is replayed: nothing has begun, so there is nothing to wind down.
@@ -230,8 +233,11 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   const auto member = member_of(here);
   if (!member) return failed(in_folder(member.error(), options.data));
   const auto share_book = std::make_shared<ShareBook>();
+  const std::string boot_id = random_uuid();
+  const auto figures = std::make_shared<DaemonFigures>(boot_id);
   const auto is_our_folder = [held = *held] { return held->check_name().has_value(); };
-  if (const auto bound = door.open(options, access, *connections_max, share_book, is_our_folder); !bound) {
+  if (const auto bound = door.open(options, access, *connections_max, {share_book, http_of(figures)}, is_our_folder);
+      !bound) {
     return failed(bound.error());
   }
   auto opened = open_state(**log);
@@ -244,7 +250,6 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   const Seq last_seq = opened->state.last_seq;
   const bool has_old_trees = another_led(opened->state, member->id);
   Alerts alerts(std::move(destinations));
-  const std::string boot_id = random_uuid();
   TimeBefore before = time_before(opened->state, read_probe(here));
   before.wall_is_right = options.accept_clock;
   const TimeUs released{released_s * us_per_s};
@@ -267,7 +272,9 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
              if (const auto sealed = (*log)->seal(); !sealed) spdlog::error("seal: {}", sealed.error().message);
            },
        .checkpoint_every = checkpoint_every_records,
+       .measured = [figures](const BatchTimes& times) { figures->records.take(times); },
        .checkpoint_failed = [](const Error& error) { spdlog::error("checkpoint: {}", error.message); }});
+  sequencer.subscribe([figures](std::span<const Published> records) { figures->records.take(records); });
   sequencer.subscribe([&alerts](std::span<const Published> records) { alerts.take(records); });
   sequencer.start();
 
@@ -338,8 +345,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                                       .origins = origins,
                                       .has_old_trees = has_old_trees}));
   executor.start();
-  ReaperLoop reaper(sequencer, system, executor.machine(), executor.world(),
-                    {.boot_id = boot_id, .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
+  ReaperLoop reaper(sequencer, system, executor.machine(), executor.world(), {.boot_id = boot_id, .warn = say_warning});
   reaper.start();
   const auto log_bounds = [&sequencer] {
     return sequencer.ask([](const State& state) {
@@ -376,8 +382,10 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                        .webhooks = webhooks,
                        .access = access,
                        .share_book = share_book,
+                       .figures = figures,
                        .boot_id = boot_id,
                        .logs_folder = std::filesystem::path(here) / "logs",
+                       .log_folder = std::filesystem::path(here) / "log",
                        .torn_from = opened->report.torn_at.value_or(Seq{0})}));
 
   door.serve(api, options);
@@ -402,7 +410,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   alerts.stop();
   indexer.stop();
   sequencer.stop();
-  spdlog::info("ended at seq {}", raw(sequencer.durable_seq()));
+  say_info({fmt::format("ended at seq {}", raw(sequencer.durable_seq())), {.seq = sequencer.durable_seq()}});
   return step_down.has_begun() ? exit_failed : EXIT_SUCCESS;
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/drift_watch.h"
+#include "daemon/logging.h"
 #include "daemon/message_writer.h"
 #include "daemon/outside/alerts.h"
 #include "daemon/space_watch.h"
@@ -31,8 +32,15 @@ Alert alert_of_executor(Sequencer& sequencer, const std::string& boot_id, std::s
   return alert;
 }
 
-void say_warning(const std::string& message) {
-  spdlog::warn("{}", message);
+/// Files come and go while they are counted.
+std::uint64_t bytes_in(const std::filesystem::path& folder) {
+  std::uint64_t bytes = 0;
+  std::error_code failure;
+  for (std::filesystem::directory_iterator at(folder, failure), end; !failure && at != end; at.increment(failure)) {
+    std::error_code gone;
+    if (const std::uint64_t size = at->file_size(gone); !gone) bytes += size;
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -110,7 +118,8 @@ Services services_of(const ServiceParts& parts) {
       .readiness =
           [&space = parts.space, &clock = parts.clock] {
             Readiness readiness = space.look();
-            readiness.clock_drift_s = drift_to_tell(clock.drift_us());
+            readiness.clock_drift_us = clock.drift_us();
+            readiness.clock_drift_s = drift_to_tell(readiness.clock_drift_us);
             return readiness;
           },
       .reconciler_totals = [&executor = parts.executor] { return executor.reconciler_totals(); },
@@ -124,6 +133,8 @@ Services services_of(const ServiceParts& parts) {
       .webhooks = &parts.webhooks,
       .access = &parts.access,
       .share_book = parts.share_book,
+      .figures = parts.figures,
+      .log_bytes = [folder = parts.log_folder] { return bytes_in(folder); },
   };
 }
 

@@ -46,9 +46,11 @@ struct ServiceParts {
   Webhooks& webhooks;
   const Access& access;
   std::shared_ptr<ShareBook> share_book;
+  std::shared_ptr<const DaemonFigures> figures;
   std::string boot_id;  // the daemon's
   std::filesystem::path logs_folder;
-  Seq torn_from{};  // see Services
+  std::filesystem::path log_folder;  // the log's own
+  Seq torn_from{};                   // see Services
 };
 Services services_of(const ServiceParts& parts);
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/api/figures.h"
 #include "schema/json/record_json.h"
 #include "schema/limits.h"
 #include "schema/subject.h"
@@ -251,6 +252,18 @@ void Call::work(std::function<void(StateReader&)> work) const {
   if (past) return work(*past);
   context.workers.post([work = std::move(work), &sequencer = sequencer()] { work(sequencer); });
 }
+
+namespace {
+
+Services with_figures(Services services) {
+  if (!services.figures) services.figures = std::make_shared<DaemonFigures>(services.boot_id);
+  return services;
+}
+
+}  // namespace
+
+RouteContext::RouteContext(Services services_)
+    : services(with_figures(std::move(services_))), workers(worker_threads) {}
 
 void read_json(const Call& call, std::function<void(const State&, std::string&)> look) {
   const auto body = std::make_shared<std::string>();

@@ -30,7 +30,7 @@ constexpr unsigned worker_threads = 4;
 
 /// What all routes share.
 struct RouteContext {
-  explicit RouteContext(Services services_) : services(std::move(services_)), workers(worker_threads) {}
+  explicit RouteContext(Services services_);
 
   const Services services;
   Totals totals;

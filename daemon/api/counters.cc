@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <iterator>
 #include <utility>
 
+#include "daemon/api/exposition.h"
 #include "daemon/outside/webhook_book.h"
 #include "schema/json/json_text.h"
 #include "schema/limits.h"
@@ -31,9 +33,10 @@ Counter gauge(std::string_view name, std::string_view unit, std::string_view hel
   return counter_of(Counter::Kind::gauge, name, unit, help, std::move(places), read);
 }
 
-Counter each(Counter counter, std::string_view label, ReadCounts read_each) {
-  counter.label = label;
+Counter each(Counter counter, std::string_view label, ReadCounts read_each, std::size_t series_max) {
+  counter.labels = {label};
   counter.read_each = read_each;
+  counter.series_max = series_max;
   return counter;
 }
 
@@ -51,7 +54,7 @@ std::uint64_t whole(std::int64_t number) {
 Counts tasks_by_stage(const From& from) {
   Counts counts;
   for (const auto& [stage, tasks] : from.state.indexes.tasks_in_stage) {
-    if (stage != stage_done && stage != stage_cancelled) counts.push_back({stage, tasks.size()});
+    if (stage != stage_done && stage != stage_cancelled) counts.push_back({{stage}, tasks.size()});
   }
   return counts;
 }
@@ -61,11 +64,13 @@ std::uint64_t tasks_ended(const State& state, std::string_view stage, std::uint6
   return archived + (in_memory == state.indexes.tasks_in_stage.end() ? 0 : in_memory->second.size());
 }
 
-std::uint64_t transition_leases(const From& from) {
-  const auto& rows = from.state.leases.rows();
-  std::uint64_t count = 0;
-  for (auto at = rows.lower_bound("task:"); at != rows.end() && at->first.starts_with("task:"); ++at) ++count;
-  return count;
+Counts open_jobs(const From& from) {
+  Counts counts;
+  for (const auto& [agent, jobs] : from.state.indexes.jobs_of_agent) {
+    counts.push_back({{"queued", agent}, jobs.queued});
+    counts.push_back({{"running", agent}, jobs.running});
+  }
+  return counts;
 }
 
 template <std::atomic<std::uint64_t> WebhookTotals::*member>
@@ -73,7 +78,7 @@ Counts by_source(const From& from) {
   if (!from.webhooks) return {};
   Counts counts;
   for (const WebhookSource source : webhook_sources) {
-    counts.push_back({std::string(name(source)), (from.webhooks->totals(source).*member).load()});
+    counts.push_back({{std::string(name(source))}, (from.webhooks->totals(source).*member).load()});
   }
   return counts;
 }
@@ -81,7 +86,7 @@ Counts by_source(const From& from) {
 Counts webhook_refusals(const From& from) {
   Counts counts;
   if (!from.webhooks) return counts;
-  for (const auto& [reason, count] : from.webhooks->refusals.counts()) counts.push_back({reason, count});
+  for (const auto& [reason, count] : from.webhooks->refusals.counts()) counts.push_back({{reason}, count});
   return counts;
 }
 
@@ -93,7 +98,7 @@ Counts shares_held(const From& from) {
     if (kind == ShareKind::boots) count = from.state.indexes.boot_in_force.size();
     if (kind == ShareKind::leases) count = from.state.leases.size();
     if (kind == ShareKind::tasks) count = from.state.indexes.live_work_items.size();
-    counts.push_back({std::string(name(kind)), count});
+    counts.push_back({{std::string(name(kind))}, count});
   }
   return counts;
 }
@@ -101,7 +106,7 @@ Counts shares_held(const From& from) {
 template <std::uint64_t (ShareBook::*member)(ShareKind) const>
 Counts shares_by_kind(const From& from, std::initializer_list<ShareKind> kinds) {
   Counts counts;
-  for (const ShareKind kind : kinds) counts.push_back({std::string(name(kind)), (from.shares->*member)(kind)});
+  for (const ShareKind kind : kinds) counts.push_back({{std::string(name(kind))}, (from.shares->*member)(kind)});
   return counts;
 }
 
@@ -128,7 +133,7 @@ std::vector<Counter> make_counters() {
             {"tasks.cancel_requested", "stop.requested"},
             [](const From& from) { return std::uint64_t{from.state.indexes.cancel_standing.size()}; }),
       each(gauge("pawl_tasks_by_stage", "tasks", "live tasks, by stage", {"tasks.by_stage.*"}, nullptr), "stage",
-           tasks_by_stage),
+           tasks_by_stage, names_max + 1),
       total("pawl_tasks_done_total", "tasks", "tasks that have ever reached `done`", {"tasks.done"},
             [](const From& from) { return tasks_ended(from.state, stage_done, from.state.indexes.archived_done); }),
       total("pawl_tasks_cancelled_total", "tasks", "tasks that have ever reached `cancelled`", {"tasks.cancelled"},
@@ -139,9 +144,17 @@ std::vector<Counter> make_counters() {
             [](const From& from) { return std::uint64_t{from.state.indexes.queued.size()}; }),
       gauge("pawl_jobs_running", "jobs", "running jobs", {"jobs.running"},
             [](const From& from) { return std::uint64_t{from.state.indexes.running.size()}; }),
+      [] {
+        Counter jobs = each(gauge("pawl_jobs", "jobs", "open jobs, by state and agent", {}, nullptr), "state",
+                            open_jobs, 2 * (names_max + 1));
+        jobs.labels.emplace_back("agent");
+        return jobs;
+      }(),
       gauge("pawl_jobs_max_concurrency", "jobs", "the setting `queue.max_concurrency`", {"jobs.max_concurrency"},
             [](const From& from) { return whole(from.state.settings().queue.max_concurrency); }),
 
+      gauge("pawl_reaper_enabled", "flag", "the setting `reaper.enabled`: 1, or 0", {},
+            [](const From& from) { return std::uint64_t{from.state.settings().reaper.enabled ? 1U : 0U}; }),
       gauge("pawl_reaper_interval_seconds", "seconds", "the setting `reaper.interval_s`",
             {"reaper.interval", "reaper.interval_s"},
             [](const From& from) { return whole(from.state.settings().reaper.interval_s); }),
@@ -164,7 +177,10 @@ std::vector<Counter> make_counters() {
       total("pawl_reaper_troubles_total", "jobs", "jobs that a pass failed to handle", {"reaper.troubles_total"},
             [](const From& from) { return from.reaper.troubles; }),
 
-      gauge("pawl_transition_leases", "leases", "leases held on tasks", {"transition_lease.active"}, transition_leases),
+      gauge("pawl_transition_leases", "leases", "leases held on tasks", {"transition_lease.active"},
+            [](const From& from) { return from.state.indexes.task_leases; }),
+      gauge("pawl_leases", "leases", "leases held on any key", {},
+            [](const From& from) { return std::uint64_t{from.state.leases.size()}; }),
       total("pawl_lease_defers_total", "tasks", "times a task was left to the live owner of its lease",
             {"transition_lease.defers_total"},
             [](const From& from) {
@@ -199,41 +215,41 @@ std::vector<Counter> make_counters() {
                "pawl_shares_held", "of its kind",
                "what clients hold now of each shared resource; for `requests`, those by token in the last whole second",
                {"shares.held.*"}, nullptr),
-           "share", shares_held),
+           "share", shares_held, share_kinds.size()),
       each(total("pawl_shares_refused_total", "answers",
                  "refusals because a client has its full share (429), or no connection is free (503)",
                  {"shares.refused.*"}, nullptr),
-           "share", shares_refused),
+           "share", shares_refused, share_kinds.size()),
       each(total("pawl_shares_evicted_total", "connections",
                  "streams, polls and connections ended to make room for others, or to free their memory (`bytes`)",
                  {"shares.evicted.*"}, nullptr),
-           "share", shares_evicted),
+           "share", shares_evicted, share_kinds.size()),
 
       each(total("pawl_webhooks_received_total", "deliveries", "deliveries received", {"webhooks.*.received"}, nullptr),
-           "source", by_source<&WebhookTotals::received>),
+           "source", by_source<&WebhookTotals::received>, webhook_sources.size()),
       each(total("pawl_webhooks_calls_total", "deliveries", "deliveries that led to a call", {"webhooks.*.calls"},
                  nullptr),
-           "source", by_source<&WebhookTotals::calls>),
+           "source", by_source<&WebhookTotals::calls>, webhook_sources.size()),
       each(total("pawl_webhooks_deferred_total", "deliveries", "deliveries that met a live lease",
                  {"webhooks.*.deferred"}, nullptr),
-           "source", by_source<&WebhookTotals::deferred>),
+           "source", by_source<&WebhookTotals::deferred>, webhook_sources.size()),
       each(total("pawl_webhooks_ignored_total", "deliveries", "deliveries that call for no action",
                  {"webhooks.*.ignored"}, nullptr),
-           "source", by_source<&WebhookTotals::ignored>),
+           "source", by_source<&WebhookTotals::ignored>, webhook_sources.size()),
       each(total("pawl_webhooks_refused_total", "deliveries", "correctly signed deliveries that were refused",
                  {"webhooks.*.refused"}, nullptr),
-           "source", by_source<&WebhookTotals::refused>),
+           "source", by_source<&WebhookTotals::refused>, webhook_sources.size()),
       each(total("pawl_webhooks_refusals_total", "deliveries", "the same, by reason", {"webhooks.refusals.*"}, nullptr),
-           "reason", webhook_refusals),
+           "reason", webhook_refusals, names_max + 1),
       each(total("pawl_webhooks_bad_signatures_total", "deliveries", "deliveries with a wrong signature, or none",
                  {"webhooks.*.bad_signatures"}, nullptr),
-           "source", by_source<&WebhookTotals::bad_signatures>),
+           "source", by_source<&WebhookTotals::bad_signatures>, webhook_sources.size()),
       each(total("pawl_webhooks_too_long_total", "deliveries", "deliveries longer than the limit, which are not parsed",
                  {"webhooks.*.too_long"}, nullptr),
-           "source", by_source<&WebhookTotals::too_long>),
+           "source", by_source<&WebhookTotals::too_long>, webhook_sources.size()),
       each(total("pawl_webhooks_not_configured_total", "deliveries",
                  "deliveries refused because no secret is configured", {"webhooks.*.not_configured"}, nullptr),
-           "source", by_source<&WebhookTotals::not_configured>),
+           "source", by_source<&WebhookTotals::not_configured>, webhook_sources.size()),
 
       gauge("pawl_origins_unreachable", "repositories", "repositories whose origin is unreachable or silent", {},
             [](const From& from) { return origins_in_trouble(from, false); }),
@@ -255,11 +271,27 @@ std::vector<Counter> make_counters() {
 }  // namespace
 
 std::string_view name(Counter::Kind kind) {
-  return kind == Counter::Kind::counter ? "counter" : "gauge";
+  switch (kind) {
+    case Counter::Kind::counter:
+      return "counter";
+    case Counter::Kind::gauge:
+      return "gauge";
+    case Counter::Kind::histogram:
+      return "histogram";
+    case Counter::Kind::info:
+      return "info";
+  }
+  return "";
 }
 
 const std::vector<Counter>& counters() {
-  static const std::vector<Counter> all = make_counters();
+  static const std::vector<Counter> all = [] {
+    std::vector<Counter> rows = make_counters();
+    for (auto of_kind : {counters_of_records(), counters_of_daemon()}) {
+      std::move(of_kind.begin(), of_kind.end(), std::back_inserter(rows));
+    }
+    return rows;
+  }();
   return all;
 }
 
@@ -283,7 +315,8 @@ void append_labelled(std::string& out, std::string_view block, const CounterSour
       if (!counter.read_each || place.substr(0, dot) != block) continue;
       append_json_member(out, place.substr(dot + 1, place.rfind('.') - dot - 1));
       out += '{';
-      for (const LabelledCount& each : counter.read_each(sources)) append_json_member(out, each.label, each.count);
+      for (const LabelledCount& each : counter.read_each(sources))
+        append_json_member(out, each.labels.front(), each.count);
       out += '}';
     }
   }

@@ -1,5 +1,5 @@
-// The daemon's counters, as a table: each number that /queue shows outside its rows is one, with the name, kind and
-// unit for scraping. A test compares docs/API.md with the table.
+// The daemon's counters, as a table: each number that /queue shows outside its rows is one, and so is everything that
+// GET /metrics shows. Tests compare docs/API.md and docs/METRICS.md with the table.
 #pragma once
 
 #include <atomic>
@@ -9,7 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/api/process_figures.h"
 #include "daemon/api/routes.h"
+#include "daemon/histogram.h"
 
 namespace pawl {
 
@@ -36,31 +38,68 @@ struct CounterSources {
   ShareBook::Time look = {};                          // when the shares are read
 };
 
-/// One number of a labelled counter, and the value of its label.
+/// What the numbers are read from that do not need the state, nor its thread. Reading them may block.
+struct FigureSources {
+  const Services& services;
+  const DaemonFigures& figures;
+  std::uint64_t claim_polls = 0;
+  std::uint64_t event_polls = 0;
+  std::uint64_t log_bytes = 0;
+  ProcessFigures process = {};
+};
+
+/// One number of a labelled counter, and the values of its labels.
 struct LabelledCount {
-  std::string label;
+  std::vector<std::string> labels;
   std::uint64_t count = 0;
+};
+
+/// A number that may be negative, or counts microseconds.
+struct Figure {
+  std::vector<std::string> labels;
+  std::int64_t value = 0;
+};
+
+struct LabelledHistogram {
+  std::vector<std::string> labels;
+  Histogram::Seen seen;
 };
 
 struct Counter {
   enum class Kind {
-    counter,  // only grows while the daemon runs
-    gauge,    // the current value
+    counter,    // only grows while the daemon runs
+    gauge,      // the current value
+    histogram,  // of what happened since the daemon's start
+    info,       // 1; its labels say it
   };
+  /// What 1 stands for.
+  enum class Scale { one, microsecond };
   std::string_view name;  // "pawl_jobs_reaped_total"
   Kind kind = Kind::counter;
   std::string_view unit;  // "jobs", "seconds"
   std::string_view help;  // one line
   /// Its places in /queue: "reaper.passes_total"; `*` stands for the label's value. Empty: not shown there.
   std::vector<std::string_view> shown_at = {};
-  /// Exactly one of these is set.
+  /// Exactly one of these is set. The first two run on the sequencer's thread.
   std::uint64_t (*read)(const CounterSources&) = nullptr;
   std::vector<LabelledCount> (*read_each)(const CounterSources&) = nullptr;
-  std::string_view label = {};  // of read_each: "stage"
+  std::vector<Figure> (*figure)(const FigureSources&) = nullptr;
+  std::vector<LabelledHistogram> (*read_histograms)(const FigureSources&) = nullptr;
+  std::vector<std::string_view> labels = {};  // "stage"
+  Scale scale = Scale::one;
+  /// The most series that it can have, for any names that clients and definitions may choose; of a histogram, without
+  /// its buckets. In /metrics, what is beyond it has the label `other`.
+  std::size_t series_max = 1;
+  Bounds bounds = {};  // of a histogram
 };
 std::string_view name(Counter::Kind kind);
 
 const std::vector<Counter>& counters();
+
+// The rows that are not shown in /queue, in daemon/api/counters_records.cc and counters_daemon.cc. Only for
+// counters.cc.
+std::vector<Counter> counters_of_records();
+std::vector<Counter> counters_of_daemon();
 
 /// Appends `"block":{…}`: the counters that /queue shows in that block, in table order.
 void append_block(std::string& out, std::string_view block, const CounterSources& sources);

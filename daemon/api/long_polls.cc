@@ -29,6 +29,11 @@ LongPolls::Turn LongPolls::turn() const {
   return turn_;
 }
 
+std::size_t LongPolls::waiting() const {
+  const MutexLock lock(mutex_);
+  return waiting_.size();
+}
+
 bool LongPolls::has_news_of_its_keys(const Wait& wait) const {
   return std::any_of(wait.keys.begin(), wait.keys.end(), [&](const std::string& key) PAWL_REQUIRES(mutex_) {
     const auto last = last_for_key_.find(key);

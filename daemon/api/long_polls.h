@@ -59,6 +59,8 @@ class LongPolls {
 
   /// Read it before looking.
   Turn turn() const;
+  /// How many wait now. Threads: any.
+  std::size_t waiting() const;
   /// Threads: any.
   void wait(Wait wait);
   /// An event for all: wakes everything that waits, once the pause is over.

@@ -12,6 +12,7 @@
 #include "daemon/api/access.h"
 #include "daemon/http/http.h"
 #include "daemon/http/share_book.h"
+#include "daemon/notice.h"
 #include "daemon/outside/alert.h"
 #include "daemon/work/executor.h"
 #include "daemon/work/reaper_loop.h"
@@ -25,6 +26,7 @@
 namespace pawl {
 
 class Webhooks;
+struct DaemonFigures;
 
 /// Whether the daemon is fit to serve, for /readyz.
 struct Readiness {
@@ -36,6 +38,7 @@ struct Readiness {
   std::optional<std::uint64_t> free_inodes = std::nullopt;  // none: the file system does not count them
   std::uint64_t free_inodes_floor = 0;
   std::optional<std::int64_t> clock_drift_s = std::nullopt;  // of the wall clock, if it is far from the log's time
+  std::int64_t clock_drift_us = 0;                           // positive: the wall clock is ahead
 };
 
 /// A sentence on whether there is room, and how much is left.
@@ -90,7 +93,7 @@ struct Services {
   /// Raises an alert that has no record. Threads: any; must not block. May be empty: alerts are dropped.
   std::function<void(Alert)> raise_alert = {};
   /// Called with messages for operators. As raise_alert.
-  std::function<void(const std::string&)> warn = {};
+  std::function<void(const Notice&)> warn = {};
   /// How many messages for stderr were dropped. Runs on the sequencer's thread: must not block. May be empty.
   std::function<std::uint64_t()> messages_dropped = {};
   /// Outlives the Api and the code behind `advance`. Null: all webhooks are refused as not configured.
@@ -99,6 +102,11 @@ struct Services {
   const Access* access = nullptr;
   /// What became of the shares; the server that is asked writes in it too. Not null.
   std::shared_ptr<ShareBook> share_book = std::make_shared<ShareBook>();
+  /// What GET /metrics shows besides the counters of /queue. Null: the Api makes its
+  /// own, in which only its server could count.
+  std::shared_ptr<const DaemonFigures> figures = nullptr;
+  /// How many bytes the log has on disk. May block, so not for the sequencer's thread. May be empty: not known.
+  std::function<std::uint64_t()> log_bytes = {};
 };
 
 class Api {

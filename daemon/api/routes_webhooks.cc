@@ -290,7 +290,7 @@ void Delivery::refuse(std::string_view reason, const std::string& why, std::opti
   if (is_read && why.find(call.what) == std::string::npos) told += " (" + call.what + ")";
   if (const std::string_view asked = asked_for(call.action, is_read); !asked.empty()) told += "; " + std::string(asked);
   const Services& services = context.services;
-  if (services.warn) services.warn(std::string(reason) + ": " + told);
+  if (services.warn) services.warn({std::string(reason) + ": " + told, {.seq = seq}});
   if (services.raise_alert && !stands_already(reason)) {
     const TimeUs now = services.sequencer.now();
     if (const auto folded = webhooks.refusals.alert_due(kind_of_refusal(*this, reason), now)) {

@@ -377,6 +377,8 @@ void Connection::refuse(int status, std::string_view code, std::string_view mess
   parser_.reset();
   shared_.in_hand.fetch_add(1);
   enter(Phase::handling);
+  if (shared_.options.figures) figures_place_ = shared_.options.figures->last_place();
+  asked_ = since_;
   reply(http_error(status, code, message));
 }
 
@@ -418,6 +420,8 @@ void Connection::handle() {
                                   });
                                 },
                             .takes_more = [this](std::size_t count) { return takes_more(count); }};
+  if (shared_.options.figures) figures_place_ = shared_.options.figures->place_of(request.method, request.path);
+  asked_ = asio::steady_timer::clock_type::now();
   if (!is_within_share(request)) return;
   shared_.in_hand.fetch_add(1);
   enter(Phase::handling);

@@ -180,7 +180,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool is_leaving_ = false;
   std::unique_ptr<Shares::Place> place_;
   std::uint64_t request_ = 0;  // the number of the request in hand
-  HttpResponse early_;         // for a long poll that has a place
+  std::size_t figures_place_ = 0;
+  Time asked_;          // when the request had arrived in full
+  HttpResponse early_;  // for a long poll that has a place
   bool timer_armed_ = false;
   bool read_armed_ = false;
   bool error_armed_ = false;

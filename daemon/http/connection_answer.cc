@@ -34,6 +34,9 @@ void Connection::reply(HttpResponse response) {
   if (response.stream && !is_head_ && !take_place(ShareKind::streams)) response = refusal_of_place();
   undelivered_ = std::move(response.undelivered);
   if (response.format) response.format(response);
+  if (HttpFigures* const figures = shared_.options.figures.get()) {
+    figures->answered(figures_place_, response.status, asio::steady_timer::clock_type::now() - asked_);
+  }
   const bool chunked = response.stream && is_1_1_;
   if (response.stream && !is_1_1_) keep_alive_ = false;
   if (shared_.stopping.load() || has_nothing_more()) keep_alive_ = false;

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "daemon/http/http.h"
+#include "daemon/http/http_figures.h"
 #include "daemon/http/shares.h"
 #include "schema/limits.h"
 
@@ -38,6 +39,8 @@ struct ServerOptions {
   std::function<Visitor(const HttpRequest&)> who_asks = {};
   /// Keeps count of the shares. Not null.
   std::shared_ptr<ShareBook> share_book = std::make_shared<ShareBook>();
+  /// Counts the answers. Null: they are not counted.
+  std::shared_ptr<HttpFigures> figures = nullptr;
   /// For one visitor whose requests are counted: per second, and at once after a rest.
   std::size_t requests_per_s = 2000;
   std::size_t requests_at_once = 4000;

@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/logging.h"
 #include "daemon/work/process.h"
 #include "schema/printable.h"
 #include "store/os/mutex.h"
@@ -28,6 +29,13 @@ struct Lane {
   unsigned failures = 0;  // of the queue's first alert
   steady_clock::time_point due = {};
 };
+
+/// One about an origin has the seq of the last record, which has nothing to do with it.
+NoticeTopic topic_of(const Alert& alert) {
+  NoticeTopic about{.task = alert.task, .job = alert.job};
+  if (raw(alert.seq) != 0 && !alert.type.empty()) about.seq = alert.seq;
+  return about;
+}
 
 }  // namespace
 
@@ -142,13 +150,15 @@ struct Alerts::Impl {
     for (Alert& alert : alerts) {
       look_up(alert);
       const std::string command = incident_command_in_full(alert);
-      spdlog::warn("alert: {}{}", facts_of(alert).front().value,
-                   command.empty() ? "" : "; look into it: " + printable(command));
+      say_warning(
+          {"alert: " + facts_of(alert).front().value + (command.empty() ? "" : "; look into it: " + printable(command)),
+           topic_of(alert)});
       const auto shared = std::make_shared<const Alert>(std::move(alert));
       for (Lane& lane : lanes) {
         if (lane.queue.size() >= pace.queue_max) {
-          spdlog::error("dropped the alert of {}: {} others are queued for the {}", record_of(*lane.queue.front()),
-                        lane.queue.size() - 1, lane.destination.name);
+          say_error({fmt::format("dropped the alert of {}: {} others are queued for the {}",
+                                 record_of(*lane.queue.front()), lane.queue.size() - 1, lane.destination.name),
+                     topic_of(*lane.queue.front())});
           ++dropped;
           next_in(lane);
         }
@@ -183,16 +193,19 @@ struct Alerts::Impl {
           give_up(lane, delivery.why);
           return;
         }
-        spdlog::warn("the alert of {} did not reach the {} (try {} of {}, next in {} ms): {}", record_of(*alert),
-                     lane.destination.name, failures, pace.tries_max, pause.count(), delivery.why);
+        say_warning(
+            {fmt::format("the alert of {} did not reach the {} (try {} of {}, next in {} ms): {}", record_of(*alert),
+                         lane.destination.name, failures, pace.tries_max, pause.count(), delivery.why),
+             topic_of(*alert)});
         return;
       }
     }
   }
 
   void give_up(Lane& lane, const std::string& why) {
-    spdlog::error("gave up on the alert of {}: the {} did not accept it: {}", record_of(*lane.queue.front()),
-                  lane.destination.name, why);
+    say_error({fmt::format("gave up on the alert of {}: the {} did not accept it: {}", record_of(*lane.queue.front()),
+                           lane.destination.name, why),
+               topic_of(*lane.queue.front())});
     ++failed;
     next_in(lane);
   }
@@ -210,8 +223,9 @@ struct Alerts::Impl {
       next_in(lane);
     }
     if (lane.queue.empty()) return;
-    spdlog::error("dropped {} alerts for the {} at shutdown, the first of {}", lane.queue.size(), lane.destination.name,
-                  record_of(*lane.queue.front()));
+    say_error({fmt::format("dropped {} alerts for the {} at shutdown, the first of {}", lane.queue.size(),
+                           lane.destination.name, record_of(*lane.queue.front())),
+               topic_of(*lane.queue.front())});
     dropped += lane.queue.size();
     while (!lane.queue.empty()) next_in(lane);
   }

@@ -101,7 +101,8 @@ void Executor::Impl::end_what_earlier_boots_left() {
     enders.push_back(system.start_thread([this, note] {
       const EndRequest request{Stop::terminate, seconds(world.kill_after_s())};
       if (end_run(system, note.run, request) == RunEnd::gone) return;
-      warn("run " + note.run + " (" + note.purpose + ") of an earlier start is still alive; pawld cannot end it");
+      warn("run " + note.run + " (" + note.purpose + ") of an earlier start is still alive; pawld cannot end it",
+           {.job = job_of(note)});
       const MutexLock lock(mutex);
       if (const auto job = job_of(note)) orphans[*job].push_back(note.run);
     }));
@@ -112,7 +113,9 @@ void Executor::Impl::end_what_earlier_boots_left() {
     if (is_finished(task)) {
       clean_up(task);
     } else if (options.has_old_trees) {
-      if (const auto removed = system.remove_worktree(task); !removed) warn(removed.error().message);
+      if (const auto removed = system.remove_worktree(task); !removed) {
+        warn(removed.error().message, {.task = task});
+      }
     }
   }
   // Places that were locked when their task finished: its folder is gone, so nothing else would remove them.

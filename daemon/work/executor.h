@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/notice.h"
 #include "daemon/work/origins.h"
 #include "daemon/work/system.h"
 #include "engine/policies/advance.h"
@@ -53,7 +54,7 @@ class Executor {
     bool has_old_trees = false;
     Archive& archive;  // for looking up finished tasks; outlives the executor
     /// Called with messages for people that are not in any record. From any thread. May be empty.
-    std::function<void(const std::string&)> warn = {};
+    std::function<void(const Notice&)> warn = {};
     /// Called when an origin refuses access, or has been unreachable for long. From any thread. May be empty.
     std::function<void(const std::string& repo, const OriginTrouble&)> origin_alert = {};
     /// Called when a task's command begins to wait for a variable, with a description. From any thread. May be empty.

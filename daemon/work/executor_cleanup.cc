@@ -34,14 +34,16 @@ bool Executor::Impl::is_finished(TaskId task) {
 
 void Executor::Impl::remove_folder(TaskId task) {
   const Result<void> removed = system.remove_worktree(task);
-  if (!removed) warn(removed.error().message);
+  if (!removed) warn(removed.error().message, {.task = task});
   system.forget_places(task);
 }
 
 void Executor::Impl::clean_up(TaskId task) {
   world.forget_missing(task);
   const Result<Task> row = finished_task(task);
-  if (!row) return warn("task " + std::to_string(raw(task)) + " was not cleaned up: " + row.error().message);
+  if (!row) {
+    return warn("task " + std::to_string(raw(task)) + " was not cleaned up: " + row.error().message, {.task = task});
+  }
   if (row->stage != stage_cancelled) return remove_folder(task);
   {
     const MutexLock lock(mutex);
@@ -53,7 +55,7 @@ void Executor::Impl::clean_up(TaskId task) {
     return remove_folder(task);
   }
   const Result<void> emptied = system.empty_worktree(task);
-  if (!emptied) warn(emptied.error().message);
+  if (!emptied) warn(emptied.error().message, {.task = task});
   branch_deletions->post([this, cancelled = *row] { delete_branch(cancelled); });
 }
 
@@ -85,7 +87,8 @@ void Executor::Impl::delete_branch(const Task& cancelled) {
   if (!deletion) {
     if (is_stopping()) return;
     return warn("task " + std::to_string(raw(cancelled.id)) + " is cancelled, but its " + branch +
-                " could not be deleted at origin; the next start tries again. " + deletion.error().message);
+                    " could not be deleted at origin; the next start tries again. " + deletion.error().message,
+                {.task = cancelled.id});
   }
   if (deletion->end == BranchEnd::deleted) {
     note_on_branch(cancelled, branch + " was deleted at origin, at " + deletion->head +

@@ -73,8 +73,8 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   std::set<TaskId> dependents_of(const std::set<TaskId>& ended);
   void read_settings();
   void end_what_earlier_boots_left();
-  void warn(const std::string& text) const {
-    if (options.warn) options.warn(text);
+  void warn(const std::string& text, const NoticeTopic& about = {}) const {
+    if (options.warn) options.warn({text, about});
   }
   Requester requester(const std::string& actor) const {
     return {.boot = options.boot_id, .actor = actor, .key = {}, .request = {}};
@@ -281,7 +281,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   void find_outside_runs();
   /// After a cancel, on a thread of `workers`.
   void end_outside_of(TaskId task);
-  void end_outside(const OutsideRun& run);
+  void end_outside(const OutsideRun& run, JobId job);
   std::optional<Boot> boot_of(const std::string& boot);
 
   // executor_previous.cc
@@ -295,6 +295,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   };
   /// A process that bars claims, and what has been done about it.
   struct LeftProcess {
+    JobId job{};
     Previous previous;
     std::shared_ptr<OtherProcess> process = nullptr;
     bool is_its = false;                          // see OutsideRun

@@ -280,7 +280,7 @@ bool Executor::Impl::run_agent(Running& entry, const Claim& claim) {
   const Result<std::shared_ptr<OutputLog>> log =
       system.open_log(path_of_job_log(claim.job, claim.attempt), LogAge::any);
   if (!log) {
-    warn(log.error().message);
+    warn(log.error().message, {.job = claim.job});
     return record_exit(claim, exit_code_not_started);
   }
   const auto not_started = [&](const Error& error) {

@@ -41,7 +41,8 @@ void Executor::Impl::find_outside_runs() {
   for (const FoundOutside& each : all) {
     outside_runs.insert({each.job, each.run});
     previous_thread->post([this, job = each.job, run = each.run] { open_reported(job, run); });
-    if (each.is_cancelled && stop_enabled) workers->post([this, run = each.run] { end_outside(run); });
+    if (each.is_cancelled && stop_enabled)
+      workers->post([this, run = each.run, job = each.job] { end_outside(run, job); });
   }
 }
 
@@ -54,7 +55,7 @@ void Executor::Impl::end_outside_of(TaskId task) {
       const auto known = outside_runs.find(each.job);
       if (known != outside_runs.end() && known->second.pid == each.run.pid) each.run = known->second;
     }
-    workers->post([this, run = each.run] { end_outside(run); });
+    workers->post([this, run = each.run, job = each.job] { end_outside(run, job); });
   }
 }
 
@@ -65,7 +66,7 @@ std::optional<Boot> Executor::Impl::boot_of(const std::string& boot) {
   });
 }
 
-void Executor::Impl::end_outside(const OutsideRun& run) {
+void Executor::Impl::end_outside(const OutsideRun& run, JobId job) {
   if (run.pid <= 1 || run.pid == system.own_pid() || run.pid_start <= 0) return;
   const std::optional<Boot> boot = boot_of(run.boot);
   // Open the handle first, then look: the process seen then is the one that the handle refers to.
@@ -74,13 +75,14 @@ void Executor::Impl::end_outside(const OutsideRun& run) {
   if (!boot || !process || system.liveness_of(boot->host, run.pid, run.pid_start) != Liveness::alive) return;
   if (!run.is_its && !system.is_of_worker(pid, boot->pid, boot->pid_start)) {
     warn("process " + std::to_string(pid) +
-         ", which a worker reported as its agent, is not ended: it was not seen to belong to that worker");
+             ", which a worker reported as its agent, is not ended: it was not seen to belong to that worker",
+         {.job = job});
     return;
   }
 
   const auto signal = [&](Stop how) {
     const std::optional<std::string> failure = process->signal_group(how);
-    if (failure) warn("cannot end process " + std::to_string(pid) + " of a worker: " + *failure);
+    if (failure) warn("cannot end process " + std::to_string(pid) + " of a worker: " + *failure, {.job = job});
   };
   signal(Stop::terminate);
   const Deadline deadline = system.now() + seconds(world.kill_after_s());

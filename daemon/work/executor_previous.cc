@@ -65,9 +65,13 @@ void Executor::Impl::see_to_previous() {
       left.process = std::move(of_job.run.process);
       left.is_its = of_job.run.is_its;
     }
-    if (!bars && of_job.is_to_end) workers->post([this, run = of_job.run] { end_outside(run); });
+    if (!bars && of_job.is_to_end) workers->post([this, run = of_job.run, id = job] { end_outside(run, id); });
   }
-  for (const auto& [job, previous] : all) left_behind[{job, previous.attempt}].previous = previous;
+  for (const auto& [job, previous] : all) {
+    LeftProcess& left = left_behind[{job, previous.attempt}];
+    left.job = job;
+    left.previous = previous;
+  }
   bool is_ending = false;
   for (auto each = left_behind.begin(); each != left_behind.end();) {
     const auto [job, attempt] = each->first;
@@ -161,7 +165,8 @@ Executor::Impl::PreviousEnd Executor::Impl::end_previous(LeftProcess& left) {
 Executor::Impl::PreviousEnd Executor::Impl::not_ended(LeftProcess& left, const std::string& why) {
   if (!std::exchange(left.is_warned_of, true)) {
     warn("process " + std::to_string(left.previous.pid) +
-         ", which a worker left behind, holds up its task and is not ended: " + why);
+             ", which a worker left behind, holds up its task and is not ended: " + why,
+         {.job = left.job});
   }
   return PreviousEnd::alive;
 }

@@ -337,7 +337,7 @@ void ReaperLoop::Impl::finish(TaskId task, JobId job, const SincePass& since_pas
 }
 
 void ReaperLoop::Impl::trouble(JobId job, const std::string& what) {
-  if (options.warn) options.warn("reaper: job " + std::to_string(raw(job)) + ": " + what);
+  if (options.warn) options.warn({"reaper: job " + std::to_string(raw(job)) + ": " + what, {.job = job}});
   const MutexLock lock(mutex);
   ++totals.troubles;
 }

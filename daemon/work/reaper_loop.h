@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "daemon/notice.h"
 #include "daemon/work/system.h"
 #include "engine/policies/reaper.h"
 #include "schema/limits.h"
@@ -44,7 +45,7 @@ class ReaperLoop {
   struct Options {
     std::string boot_id;  // of this daemon
     /// Called with messages for people that are not in any record. From any thread. May be empty.
-    std::function<void(const std::string&)> warn = {};
+    std::function<void(const Notice&)> warn = {};
     /// How many rows of the state it reads in one request to the sequencer.
     std::size_t rows_per_look = limits::rows_per_read_max;
   };

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "engine/rules/span.h"
 #include "engine/state/effects.h"
 #include "engine/state/state.h"
 #include "record_generated.h"
@@ -15,6 +16,7 @@ struct Applied {
   Effects effects;
   std::string detail;  // for people, if the outcome alone says too little: what is wrong with the pipeline, say
   FreedClaims frees;   // the claims refused before that may now be granted; set by decide(), not by a replay
+  Span span;           // what the record ended; likewise
 
   /// For an event whose group was refused because of another event.
   static Applied skipped() {

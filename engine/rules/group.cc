@@ -134,10 +134,12 @@ class GroupDecision {
   /// Whether it was accepted.
   bool add(Proposal proposal, IsLastSetting is_last_setting) {
     Proposal& record = stamp(std::move(proposal));
+    Span span = span_ended_by(state_, record.record());
     decided_.applied.push_back(apply(state_, record.record(), is_last_setting));
     if (decided_.applied.back().outcome != Outcome::accepted) return false;
     state_.settle();
     decided_.applied.back().frees = state_.freed();
+    decided_.applied.back().span = std::move(span);
     record.stamp().mutate_digest(state_.digest());
     return true;
   }

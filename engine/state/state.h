@@ -43,6 +43,13 @@ class KeyMemory {
   std::uint64_t next_order_ = 1;
 };
 
+/// How many open jobs an agent has.
+struct AgentJobs {
+  std::uint64_t queued = 0;
+  std::uint64_t running = 0;
+  friend bool operator==(const AgentJobs&, const AgentJobs&) = default;
+};
+
 /// Indexes and counts that follow every change to a row, so no answer has to scan the tables. Not in the digest: they
 /// are derived from rows, except the totals of archived tasks, which checkpoints store.
 struct Indexes {
@@ -65,11 +72,13 @@ struct Indexes {
   std::set<std::pair<TaskId, JobId>> barred;      // jobs that left a process behind
   std::set<std::pair<TimeUs, JobId>> claim_ends;  // running jobs whose claim has a ttl, by its end
   std::map<std::string, std::uint64_t> running_by_repo;
+  std::map<std::string, AgentJobs> jobs_of_agent;  // of the agents that have any
   std::set<std::pair<TaskId, TaskId>> dependents;  // (task, live task that depends on it)
   std::set<TaskId> blocked;
   std::map<std::string, std::uint64_t> step_runs;                // how many steps of tasks in memory have each PAWL_RUN
   std::set<TaskId> cancel_standing;                              // requested, and not yet carried out
   std::set<std::pair<std::string, std::string>> leases_of_boot;  // (boot id, key)
+  std::uint64_t task_leases = 0;                                 // on `task:` keys
   std::map<std::string, std::string, std::less<>> boot_in_force;  // boot id by name
   // What each principal has (the daemon's own under ""): boots in force, leases, live tasks.
   std::map<std::string, std::uint64_t, std::less<>> boots_of_principal;

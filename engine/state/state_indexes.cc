@@ -115,6 +115,12 @@ void State::index(const Job* before, const Job* after) {
   follow(indexes.open_jobs, of_task, was_queued || was_running, is_queued || is_running);
   follow(indexes.barred, of_task, before && before->previous, after && after->previous);
   follow(indexes.queued, job.id, was_queued, is_queued);
+  if (was_queued != is_queued || was_running != is_running) {
+    AgentJobs& of_agent = indexes.jobs_of_agent[job.agent];
+    of_agent.queued = of_agent.queued + (is_queued ? 1 : 0) - (was_queued ? 1 : 0);
+    of_agent.running = of_agent.running + (is_running ? 1 : 0) - (was_running ? 1 : 0);
+    if (of_agent.queued == 0 && of_agent.running == 0) indexes.jobs_of_agent.erase(job.agent);
+  }
   follow(indexes.running, job.id, was_running, is_running);
   if (was_queued) indexes.claimable.erase(repo, job.agent, job.id);
   if (was_queued && before->not_before) {
@@ -145,6 +151,7 @@ void State::index(const Lease* before, const Lease* after) {
   if (const auto task = task_of_key(lease.key)) touched_.push_back(*task);
   // A renewal changes neither the key nor the boot.
   if (before && after && before->owner.boot_id == after->owner.boot_id) return;
+  if (lease.key.starts_with("task:")) indexes.task_leases = indexes.task_leases + (after ? 1 : 0) - (before ? 1 : 0);
   // A lease's boot stays in memory for as long as the lease and never changes its owner.
   const auto holder = [&](const Lease& of) { return boots.find(of.owner.boot_id)->principal.value_or(""); };
   if (before) {

@@ -166,9 +166,12 @@ void Decider::step_down(State durable) {
 }
 
 Result<void> make_durable(DecidedBatch& batch, Journal& journal, Chain& chain,
-                          const std::function<void(const std::vector<Decided>&)>& publish) {
+                          const std::function<void(const std::vector<Decided>&)>& publish, BatchTimes* times) {
+  using Steady = std::chrono::steady_clock;
+  const auto now = [times] { return times ? Steady::now() : Steady::time_point(); };
   for (const ReadRequest& read : std::exchange(batch.early_reads, {})) read.done();
   if (!batch.groups.empty()) {
+    const Steady::time_point began = now();
     Batch bytes;
     bytes.records.reserve(batch.records);
     for (Decided& group : batch.groups) {
@@ -180,7 +183,15 @@ Result<void> make_durable(DecidedBatch& batch, Journal& journal, Chain& chain,
       for (const ArchivedTask& archived : group.archived) bytes.archived.push_back(pack_archived(archived, last));
     }
     const Seq first{batch.groups.front().records.front().record().stamp()->seq()};
+    const Steady::time_point chained = now();
     PAWL_TRY(journal.append(bytes, first));
+    if (times) {
+      *times = {.records = batch.records,
+                .bytes = batch.bytes,
+                .decide = batch.decide_time,
+                .chain = chained - began,
+                .append = now() - chained};
+    }
     publish(batch.groups);
   }
   DecidedBatch durable = std::exchange(batch, {});

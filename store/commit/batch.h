@@ -5,6 +5,7 @@
 // without threads.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <span>
@@ -67,6 +68,15 @@ struct NothingProposed {
   std::function<void(std::optional<Decision>)> done;
 };
 
+/// What a batch of records was, and what it took.
+struct BatchTimes {
+  std::size_t records = 0;
+  std::size_t bytes = 0;
+  std::chrono::nanoseconds decide{0};  // with the reads that were looked at in between
+  std::chrono::nanoseconds chain{0};
+  std::chrono::nanoseconds append{0};  // the write and the sync
+};
+
 /// Groups that are decided but not yet durable, with the pending answers: to the groups themselves, and to reads and
 /// replays that saw them.
 struct DecidedBatch {
@@ -77,6 +87,7 @@ struct DecidedBatch {
   std::size_t records = 0;
   std::size_t bytes = 0;
   std::int64_t asleep_told_us = 0;  // how much of the machine's sleep is recorded once this is durable
+  std::chrono::nanoseconds decide_time{0};
 
   bool empty() const { return early_reads.empty() && groups.empty() && answers.empty() && others.empty(); }
 };
@@ -133,9 +144,10 @@ class Decider {
 /// Makes a batch durable: chains, appends and publishes it, and only then answers; it is then empty. `chain` is updated
 /// from that of the previous record to that of the batch's last. After an error nothing was published, all pending
 /// answers are still in the batch, and the journal accepts no other batch. Batches are made durable one at a time, in
-/// the order in which they were decided.
+/// the order in which they were decided. `times` is filled in before `publish` is called, if there are records; null:
+/// no clock is read.
 Result<void> make_durable(DecidedBatch& batch, Journal& journal, Chain& chain,
-                          const std::function<void(const std::vector<Decided>&)>& publish);
+                          const std::function<void(const std::vector<Decided>&)>& publish, BatchTimes* times = nullptr);
 
 /// Answers everything pending in a batch that lost to another writer's record: writes with superseded_decision(), reads
 /// with what they see in `durable`.

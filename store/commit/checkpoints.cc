@@ -8,7 +8,8 @@ void Checkpoints::start() {
   if (every_ == 0) return;
   const std::vector<Seq> stored = store_.list();
   durable_ = raw(journal_.last_seq());
-  due_ = (stored.empty() ? 0 : raw(stored.front())) + every_;
+  last_ = stored.empty() ? 0 : raw(stored.front());
+  due_ = last_.load() + every_;
   thread_ = std::thread([this] { run(); });
 }
 
@@ -40,6 +41,7 @@ void Checkpoints::run() {
     lock.unlock();
     const Result<Seq> taken_at = take_checkpoint(journal_, store_);
     if (!taken_at && failed_) failed_(taken_at.error());
+    if (taken_at) last_ = raw(*taken_at);
     lock.lock();
     // After a failure, too, the next attempt waits for as many records.
     due_ = (taken_at ? raw(*taken_at) : durable_.load()) + every_;

@@ -25,6 +25,8 @@ class Checkpoints {
   void stop();
   /// Told after each append. Threads: any.
   void note_durable(Seq last);
+  /// The record of the newest one that was stored; 0: none. Threads: any.
+  Seq last() const { return Seq{last_.load()}; }
 
  private:
   void run();
@@ -34,6 +36,7 @@ class Checkpoints {
   const std::uint64_t every_;
   const std::function<void(const Error&)> failed_;
   std::atomic<std::uint64_t> durable_{0};
+  std::atomic<std::uint64_t> last_{0};
   std::atomic<std::uint64_t> due_{UINT64_MAX};  // the durable seq from which on one is to be taken
   Mutex mutex_;
   std::condition_variable wake_;

@@ -75,6 +75,8 @@ struct Sequencer::Impl {
     return building.records >= options.batch_records_max || building.bytes >= options.batch_bytes_max;
   }
   void note_decided();
+  /// Requires: !deciding.
+  DecidedBatch hand_over();
   void step_down(DecidedBatch lost_batch);
 
   // The thread that appends: the one that set `syncing`.
@@ -98,6 +100,7 @@ struct Sequencer::Impl {
   // The deciding thread's; while none decides, that of the lock's holder.
   Decider decider;
   std::deque<Item> taken;
+  std::chrono::nanoseconds decide_time{0};  // since the last batch
 
   // The appending thread's.
   Chain chain;
@@ -156,12 +159,14 @@ void Sequencer::Impl::decide(MutexLock& lock) {
     std::move(inbox.begin(), inbox.end(), std::back_inserter(taken));
     inbox.clear();
     lock.unlock();
+    const steady_clock::time_point began = steady_clock::now();
     while (!taken.empty() && !building_is_full()) {
       Item item = std::move(taken.front());
       taken.pop_front();
       handle(std::move(item));
     }
     note_decided();
+    decide_time += steady_clock::now() - began;
     lock.lock();
   }
   deciding = false;
@@ -171,7 +176,7 @@ void Sequencer::Impl::decide(MutexLock& lock) {
 /// Requires: may_append().
 void Sequencer::Impl::append_here(MutexLock& lock) {
   syncing = true;
-  DecidedBatch batch = decider.hand_over();
+  DecidedBatch batch = hand_over();
   lock.unlock();
   append(std::move(batch));
   lock.lock();
@@ -181,7 +186,7 @@ void Sequencer::Impl::append_here(MutexLock& lock) {
 /// Requires: may_append().
 void Sequencer::Impl::append_elsewhere() {
   syncing = true;
-  to_sync = decider.hand_over();
+  to_sync = hand_over();
   wake_syncing.notify_one();
 }
 
@@ -331,6 +336,12 @@ void Sequencer::Impl::note_decided() {
   decided_until_us.store(decider.state().last_time.us);
 }
 
+DecidedBatch Sequencer::Impl::hand_over() {
+  DecidedBatch batch = decider.hand_over();
+  batch.decide_time = std::exchange(decide_time, {});
+  return batch;
+}
+
 /// Decisions that were not made durable never happened: everyone waiting for them is answered, and all later requests
 /// see the durable state. That state is replayed from the log, because decisions cannot be undone.
 void Sequencer::Impl::step_down(DecidedBatch lost_batch) {
@@ -345,13 +356,15 @@ void Sequencer::Impl::step_down(DecidedBatch lost_batch) {
 // --- The appending thread ---
 
 void Sequencer::Impl::append(DecidedBatch batch) {
-  const auto is_durable = [this](const std::vector<Decided>& groups) {
+  BatchTimes times;
+  const auto is_durable = [this, &times](const std::vector<Decided>& groups) {
+    if (options.measured) options.measured(times);
     durable.store(groups.back().records.back().record().stamp()->seq(), std::memory_order_release);
     publish(groups);
     taker.note_durable(Seq{durable.load()});
   };
   const std::int64_t told_us = batch.asleep_told_us;
-  const Result<void> appended = make_durable(batch, journal, chain, is_durable);
+  const Result<void> appended = make_durable(batch, journal, chain, is_durable, options.measured ? &times : nullptr);
   if (appended) asleep_told_us.store(told_us);
   if (appended) return;
   if (appended.error().code != ErrorCode::superseded || !options.superseded) die_of(appended.error());
@@ -496,6 +509,10 @@ void Sequencer::stop() {
 
 Seq Sequencer::durable_seq() const {
   return Seq{impl_->durable.load(std::memory_order_acquire)};
+}
+
+Seq Sequencer::checkpoint_seq() const {
+  return impl_->taker.last();
 }
 
 bool Sequencer::is_superseded() const {

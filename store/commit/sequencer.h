@@ -46,6 +46,9 @@ class Sequencer final : public Desk {
     std::int64_t idle_after_ms = 200;
     /// Takes a checkpoint every this many records; 0: none.
     std::uint64_t checkpoint_every = 0;
+    /// Called for each batch of records that was made durable, before anyone is answered: by the thread that appends.
+    /// Must not block. May be empty.
+    std::function<void(const BatchTimes&)> measured = {};
     /// Called for each checkpoint that could not be stored; the log does not need it. Called from a separate thread.
     std::function<void(const Error&)> checkpoint_failed = {};
   };
@@ -100,6 +103,8 @@ class Sequencer final : public Desk {
 
   /// The last seq that was made durable here. Any thread.
   Seq durable_seq() const;
+  /// The newest checkpoint; 0: none, or none are taken. Any thread.
+  Seq checkpoint_seq() const;
   /// Whether another writer has taken the log. Any thread.
   bool is_superseded() const;
 

@@ -76,7 +76,9 @@ class Served : public testing::Test {
         Sequencer::Options{.batch_records_max = 4096,
                            .batch_bytes_max = 1 << 20,
                            .now = [this] { return TimeUs{1'767'225'600 * us_per_s + now_us.load()}; },
-                           .superseded = [](const Error&) {}});
+                           .superseded = [](const Error&) {},
+                           .measured = measured});
+    if (sequencer_made) sequencer_made();
     sequencer->start();
     boot = "daemon-" + std::to_string(++starts);
     ASSERT_TRUE(start_boot(*sequencer, boot, "test"));
@@ -113,6 +115,7 @@ class Served : public testing::Test {
         .reaper_totals = [this] { return reaper; },
         .run_reaper = [this](const auto& done) { done(reaper_pass); },
         .access = services_access,
+        .figures = services_figures,
     });
   }
 
@@ -204,6 +207,9 @@ class Served : public testing::Test {
   std::atomic<std::int64_t> dead_pid{0};
   std::atomic<std::int64_t> unseen_pid{0};
   const Access* services_access = nullptr;
+  std::shared_ptr<const DaemonFigures> services_figures;
+  std::function<void(const BatchTimes&)> measured;
+  std::function<void()> sequencer_made;  // called when there is a sequencer, before its first record
   ReaperTotals reaper;
   ReaperPass reaper_pass;
   std::shared_ptr<StepLock> step_lock;

@@ -31,6 +31,7 @@ void expect_equal(const Indexes& left, const Indexes& right) {
   EXPECT_TRUE(left.claimable == right.claimable);
   EXPECT_EQ(left.running, right.running);
   EXPECT_EQ(left.running_by_repo, right.running_by_repo);
+  EXPECT_EQ(left.jobs_of_agent, right.jobs_of_agent);
   EXPECT_EQ(left.blocked, right.blocked);
   EXPECT_EQ(left.cancel_standing, right.cancel_standing);
   EXPECT_EQ(left.paused, right.paused);
@@ -38,6 +39,7 @@ void expect_equal(const Indexes& left, const Indexes& right) {
   EXPECT_EQ(left.claim_ends, right.claim_ends);
   EXPECT_EQ(left.dependents, right.dependents);
   EXPECT_EQ(left.leases_of_boot, right.leases_of_boot);
+  EXPECT_EQ(left.task_leases, right.task_leases);
   EXPECT_EQ(left.boot_in_force, right.boot_in_force);
   EXPECT_EQ(left.step_runs, right.step_runs);
   EXPECT_EQ(left.boots_of_principal, right.boots_of_principal);

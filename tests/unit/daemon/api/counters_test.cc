@@ -37,7 +37,7 @@ std::map<std::string, std::uint64_t> by_place(const CounterSources& sources) {
       if (counter.read) numbers[std::string(form)] = counter.read(sources);
       if (!counter.read_each) continue;
       for (const LabelledCount& each : counter.read_each(sources))
-        numbers[labelled_place(form, each.label)] = each.count;
+        numbers[labelled_place(form, each.labels.front())] = each.count;
     }
   }
   return numbers;
@@ -132,12 +132,27 @@ TEST(CounterTable, names_are_those_of_prometheus) {
   std::set<std::string_view> names;
   for (const Counter& counter : counters()) {
     EXPECT_TRUE(names.insert(counter.name).second) << counter.name << "appears twice";
-    EXPECT_TRUE(counter.name.starts_with("pawl_")) << counter.name;
+    EXPECT_TRUE(counter.name.starts_with("pawl_") || counter.name.starts_with("process_")) << counter.name;
     EXPECT_EQ(counter.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_"), std::string_view::npos) << counter.name;
     EXPECT_EQ(counter.name.ends_with("_total"), counter.kind == Counter::Kind::counter) << counter.name;
-    EXPECT_EQ(counter.name.ends_with("_seconds"), counter.unit == "seconds") << counter.name;
-    EXPECT_NE(counter.read == nullptr, counter.read_each == nullptr) << counter.name;
-    EXPECT_EQ(counter.read_each != nullptr, !counter.label.empty()) << counter.name;
+    EXPECT_EQ(counter.name.ends_with("_info"), counter.kind == Counter::Kind::info) << counter.name;
+    EXPECT_EQ(counter.name.ends_with("_seconds") || counter.name.ends_with("_seconds_total"), counter.unit == "seconds")
+        << counter.name;
+    EXPECT_EQ((counter.read != nullptr) + (counter.read_each != nullptr) + (counter.figure != nullptr) +
+                  (counter.read_histograms != nullptr),
+              1)
+        << counter.name;
+    EXPECT_EQ(counter.kind == Counter::Kind::histogram, counter.read_histograms != nullptr) << counter.name;
+    EXPECT_EQ(counter.kind == Counter::Kind::histogram, !counter.bounds.empty()) << counter.name;
+    EXPECT_TRUE(counter.shown_at.empty() || counter.read || counter.read_each) << counter.name;
+    EXPECT_TRUE(!counter.read || counter.labels.empty()) << counter.name;
+    EXPECT_TRUE(!counter.read_each || !counter.labels.empty()) << counter.name;
+    EXPECT_EQ(counter.series_max > 1, !counter.labels.empty() && counter.kind != Counter::Kind::info) << counter.name;
+    for (const std::string_view label : counter.labels) {
+      for (const std::string_view never : {"task", "job", "work_item", "branch", "key", "lease", "repo", "le"}) {
+        EXPECT_NE(label, never) << counter.name << ": its values would have no bound";
+      }
+    }
     EXPECT_FALSE(counter.help.empty()) << counter.name;
   }
 }

@@ -145,6 +145,7 @@ const std::map<std::string, Case>& cases() {
       {"POST /v1/reaper/run", {Reach::everything}},
       {"GET /v1/stuck", {Reach::filtered}},
       {"GET /queue", {Reach::everything}},
+      {"GET /metrics", {Reach::everything}},
       {"GET /v1/head", {Reach::everything}},
       {"POST /webhooks/gitea", {Reach::open}},
       {"POST /webhooks/plane", {Reach::open}},
