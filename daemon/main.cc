@@ -166,7 +166,7 @@ void report(const OpenReport& opened, const State& state, const Member& member) 
   }
   say_info({fmt::format("log open at seq {}: checkpoint {}, {} records replayed", raw(state.last_seq),
                         raw(opened.checkpoint), opened.replayed),
-            {.seq = state.last_seq}});
+            {.seq = raw(state.last_seq) > 0 ? std::optional(state.last_seq) : std::nullopt}});
 }
 
 /// For signals that arrive before the log is replayed: nothing has begun, so there is nothing to wind down.
