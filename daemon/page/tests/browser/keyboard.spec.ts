@@ -52,6 +52,7 @@ test('skip link, filter, cards, a task, an act, and back', async ({ page }) => {
   await expect(page.locator('.lines')).toContainText('notes: by keys');
   expect(await focused(page)).toBe('Add note');
   await page.keyboard.press('Enter');
+  await expect(page.getByRole('dialog').getByRole('textbox')).toBeFocused();
   await page.keyboard.press('Escape');
   await expect(page.getByRole('dialog')).toHaveCount(0);
   expect(await focused(page)).toBe('Add note');
