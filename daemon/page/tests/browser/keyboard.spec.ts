@@ -60,6 +60,7 @@ test('skip link, filter, cards, a task, an act, and back', async ({ page }) => {
 
 test('each view has its keys, and ? lists them', async ({ page }) => {
   await page.goto(pawld.base);
+  await expect(page.locator('.card')).toHaveCount(6);
   for (const [key, heading] of [
     ['q', 'Queue'],
     ['l', 'Leases'],
