@@ -4,8 +4,9 @@ import { defineConfig } from '@playwright/test';
 export default defineConfig({
   testDir: 'tests/browser',
   outputDir: process.env['PAWL_PAGE_RESULTS'] ?? 'test-results',
-  timeout: 90_000,
-  expect: { timeout: 20_000 },
+  // Generous: on a busy machine a browser is ten times as slow.
+  timeout: 300_000,
+  expect: { timeout: 60_000 },
   workers: 2,
   fullyParallel: false,
   forbidOnly: true,

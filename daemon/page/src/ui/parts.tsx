@@ -1,7 +1,7 @@
 // Small parts that all views use.
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { msOf, nowMs } from '../store/clock';
 import { dateAndTime, shortSpan, span } from '../words/time';
 import { visible } from '../words/visible';
@@ -84,7 +84,8 @@ export function Loading({ what }: { what: string }): JSX.Element {
 /// A modal dialog of the browser: it holds the focus, ends with Escape, and gives the focus back.
 export function Dialog({ title, close, children }: { title: string; close: () => void; children: ComponentChildren }): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before the next key is pressed, which may be Escape.
+  useLayoutEffect(() => {
     const before = document.activeElement;
     const shown = dialog.current;
     shown?.showModal();

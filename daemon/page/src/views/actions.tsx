@@ -145,6 +145,7 @@ function Form({ act, entry }: { act: Act; entry: Entry | null }): JSX.Element {
             <textarea
               name="why"
               rows={3}
+              autofocus
               value={chosen.value.why}
               onInput={(event) => set({ why: event.currentTarget.value })}
               aria-invalid={problem.value !== null}

@@ -52,6 +52,7 @@ test('skip link, filter, cards, a task, an act, and back', async ({ page }) => {
   await expect(page.locator('.lines')).toContainText('notes: by keys');
   expect(await focused(page)).toBe('Add note');
   await page.keyboard.press('Enter');
+  await expect(page.getByRole('dialog').getByRole('textbox')).toBeFocused();
   await page.keyboard.press('Escape');
   await expect(page.getByRole('dialog')).toHaveCount(0);
   expect(await focused(page)).toBe('Add note');
@@ -59,6 +60,7 @@ test('skip link, filter, cards, a task, an act, and back', async ({ page }) => {
 
 test('each view has its keys, and ? lists them', async ({ page }) => {
   await page.goto(pawld.base);
+  await expect(page.locator('.card')).toHaveCount(6);
   for (const [key, heading] of [
     ['q', 'Queue'],
     ['l', 'Leases'],

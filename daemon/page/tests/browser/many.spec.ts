@@ -70,7 +70,6 @@ async function heap(page: Page): Promise<number> {
 }
 
 test('heap after 100,000 records is that after 10,000', async ({ page }) => {
-  test.setTimeout(180_000);
   await pawld.submitMany(100, 'HEAP');
   await page.goto(pawld.base);
   await expect(page.getByText('100 live tasks')).toBeVisible();
