@@ -2,12 +2,13 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { me, signOut, token, wantsToken } from './api/session';
-import { hashOf, place, type View } from './route';
+import { client, me, signOut, token, wantsToken } from './api/session';
+import { hashOf, place, setPosition, viewHash, type View } from './route';
 import { Dialog, Empty, Failure, Name } from './ui/parts';
 import { ActDialog, asked, notice } from './views/actions';
 import { Board } from './views/board';
 import { LeasesView } from './views/leases';
+import { PastBar } from './views/past';
 import { QueueView } from './views/queue';
 import { SettingsView } from './views/settings';
 import { SignIn } from './views/signin';
@@ -28,11 +29,20 @@ const tabs: { view: View; name: string; key: string }[] = [
 function Live(): JSX.Element {
   const standing = world.standing.value;
   const head = world.head.value.toLocaleString('en');
-  const words = { loading: 'reading', live: 'live', lost: 'not connected', failed: 'stopped' }[standing.kind];
+  const words = { loading: 'reading', live: 'live', past: 'the past', lost: 'not connected', failed: 'stopped' }[standing.kind];
+  const { view, id, filters, at } = place.value;
+  const isPast = at !== null;
   return (
     <span class={`live ${standing.kind}`} title={'words' in standing ? standing.words : `record ${head} is the last`}>
       <span class="live-dot" aria-hidden="true" />
-      <span role="status">{words}</span> <span class="live-seq">{head}</span>
+      <span role="status">{words}</span>{' '}
+      {isPast || view === null ? (
+        <span class="live-seq">{head}</span>
+      ) : (
+        <a class="live-seq" href={hashOf({ view, id, filters, at: Math.max(1, world.head.value) })} title="Look back through the log">
+          {head}
+        </a>
+      )}
     </span>
   );
 }
@@ -50,7 +60,7 @@ function Bar({ help }: { help: () => void }): JSX.Element {
       </a>
       <nav aria-label="Views">
         {tabs.map(({ view, name, key }) => (
-          <a key={view} href={hashOf({ view })} title={`${name}: g, then ${key}`} {...(now === view ? { 'aria-current': 'page' as const } : {})}>
+          <a key={view} href={viewHash(view)} title={`${name}: g, then ${key}`} {...(now === view ? { 'aria-current': 'page' as const } : {})}>
             {name}
           </a>
         ))}
@@ -93,15 +103,14 @@ function Banners(): JSX.Element | null {
           Not connected: {standing.words}. What is shown may be old; it goes on by itself as soon as pawld answers.
         </p>
       )}
-      {standing.kind === 'failed' && <Failure words={standing.words} again={() => void world.start()} />}
-      {at !== null && view !== null && (
+      {standing.kind === 'failed' && !(at !== null && at > world.head.value) && <Failure words={standing.words} again={() => void world.start()} />}
+      {at !== null && view !== null && at > world.head.value && standing.kind === 'failed' && (
         <p class="banner warn">
-          {at > world.head.value
-            ? `The log ends at record ${world.head.value.toLocaleString('en')}: there is no record ${at.toLocaleString('en')} yet.`
-            : `The address names record ${at.toLocaleString('en')}, but this view shows the present.`}{' '}
+          The log ends at record {world.head.value.toLocaleString('en')}: there is no record {at.toLocaleString('en')} yet.{' '}
           <a href={hashOf({ view, id, filters })}>Show it live</a>
         </p>
       )}
+      {at !== null && view !== null && (standing.kind !== 'failed' || at <= world.head.value) && <PastBar at={at} />}
     </>
   );
 }
@@ -141,6 +150,8 @@ const keys: [string, string][] = [
   ['g, then b q l w s k', 'to a view'],
   ['← ↑ ↓ →', 'from card to card'],
   ['Enter', 'opens a card'],
+  ['p', 'looks back through the log, and live again'],
+  ['← →, Shift ← →, Page Up and Down', 'looking back: by a record, by one of this task, by a minute'],
   ['Esc', 'closes a dialog'],
   ['?', 'this list'],
 ];
@@ -176,7 +187,8 @@ export function App(): JSX.Element {
       if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog')) return;
       const tab = isGoing ? tabs.find(({ key }) => key === event.key) : undefined;
       isGoing = event.key === 'g';
-      if (tab) location.hash = hashOf({ view: tab.view });
+      if (tab) location.hash = viewHash(tab.view);
+      else if (event.key === 'p') setPosition(place.value.at === null ? Math.max(1, world.head.value) : null);
       else if (event.key === '?') showsKeys.value = true;
       else if (event.key === '/') {
         const field = document.querySelector<HTMLInputElement>('main input[type=search]');
@@ -188,6 +200,10 @@ export function App(): JSX.Element {
     addEventListener('keydown', onKey);
     return () => removeEventListener('keydown', onKey);
   }, []);
+  const { at } = place.value;
+  useEffect(() => {
+    if (client.at !== at) void world.goTo(at);
+  }, [at]);
   // A new view begins at its top, and is read out from there.
   const { view, id } = place.value;
   useEffect(() => {

@@ -71,4 +71,14 @@ export function setFilter(name: string, value: string): void {
   place.value = placeOf(location.hash);
 }
 
-export const taskHash = (id: number): string => hashOf({ view: 'task', id });
+/// Goes to another position in the log, without a new entry in the browser's history; null: the present.
+export function setPosition(at: number | null): void {
+  const { view, id, filters } = place.value;
+  if (!view) return;
+  history.replaceState(null, '', hashOf({ view, id, filters, at }));
+  place.value = placeOf(location.hash);
+}
+
+/// Links stay at the position that is looked at.
+export const taskHash = (id: number): string => hashOf({ view: 'task', id, at: place.value.at });
+export const viewHash = (view: View): string => hashOf({ view, at: place.value.at });

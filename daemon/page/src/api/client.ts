@@ -53,7 +53,13 @@ export function refusalOf(status: number, text: string): Refused {
   return new Refused(status, 'unexpected', `the answer has the status ${status}, and is not from pawld`, body);
 }
 
+/// What is asked about a position in the log: the state. Records, output and who is asking are not of a moment.
+const isOfAMoment = (path: string): boolean =>
+  path === 'queue' || (path.startsWith('v1/') && !/^v1\/(events|me)$|\/logs?$/.test(path));
+
 export class Client {
+  /// The position in the log that reads are about; null: the present.
+  at: number | null = null;
   /// Told of every 401: the token is missing, unknown or has ended.
   unauthorized: () => void = () => {};
 
@@ -69,6 +75,7 @@ export class Client {
     options: { query?: Query; body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {},
   ): Promise<Response> {
     const headers: Record<string, string> = { ...options.headers };
+    const at = method === 'GET' && this.at !== null && isOfAMoment(path) ? this.at : undefined;
     const token = this.token();
     if (token) headers['Authorization'] = `Bearer ${token}`;
     const request: RequestInit = { method, headers, cache: 'no-store', credentials: 'omit', redirect: 'error' };
@@ -79,7 +86,7 @@ export class Client {
     if (options.signal) request.signal = options.signal;
     let response: Response;
     try {
-      response = await fetch(addressOf(this.base, path, options.query), request);
+      response = await fetch(addressOf(this.base, path, at === undefined ? options.query : { ...options.query, at }), request);
     } catch (error) {
       if (error instanceof DOMException && error.name === 'AbortError') throw error;
       throw new Refused(0, 'unreachable', 'pawld cannot be reached: it is not running, or the network is down');
@@ -87,6 +94,11 @@ export class Client {
     if (response.ok) return response;
     if (response.status === 401) this.unauthorized();
     throw refusalOf(response.status, await response.text().catch(() => ''));
+  }
+
+  /// A read of the present, whatever position the others are about.
+  async present<T>(path: string, query: Query = {}): Promise<T> {
+    return new Client(this.base, this.token).get<T>(path, query);
   }
 
   async call<T>(

@@ -1,5 +1,6 @@
 // Who is at this page: the token, in this tab alone (sessionStorage ends with the tab), and what it may do.
 import { computed, signal } from '@preact/signals';
+import { place } from '../route';
 import { Client, Refused } from './client';
 import type { Me } from './types';
 
@@ -17,7 +18,8 @@ export const token = signal<string | null>(typeof sessionStorage === 'undefined'
 export const me = signal<Me | null>(null);
 /// Why a token is asked for; null: it is not.
 export const wantsToken = signal<string | null>(null);
-export const mayOperate = computed(() => me.value?.role === 'operate');
+/// The past can be looked at, and not acted in.
+export const mayOperate = computed(() => me.value?.role === 'operate' && place.value.at === null);
 
 const base = typeof document === 'undefined' ? 'http://localhost/' : new URL('.', document.baseURI).href;
 export const client = new Client(base, () => token.value);

@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 
 let aheadMs = 0;
+let stoppedAtMs: number | null = null; // while the past is looked at
 export const nowMs = signal(Date.now());
 
 export const msOf = (time: string): number => Date.parse(time);
@@ -18,8 +19,14 @@ export function setTime(time: string): void {
   tick();
 }
 
+/// The clock stands at the time of a record that is looked back to; null: it goes on.
+export function stopAt(time: string | null): void {
+  stoppedAtMs = time === null ? null : msOf(time);
+  tick();
+}
+
 export function tick(): void {
-  nowMs.value = Date.now() + aheadMs;
+  nowMs.value = stoppedAtMs ?? Date.now() + aheadMs;
 }
 
 /// One timer for the whole page: what is on the screen subscribes to nowMs.

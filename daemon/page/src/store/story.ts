@@ -2,6 +2,7 @@
 import { batch, signal, type Signal } from '@preact/signals';
 import { Refused, type Client } from '../api/client';
 import type { Job, LogRecord, LogRun, Task } from '../api/types';
+import { msOf, nowMs } from './clock';
 import type { World } from './world';
 
 const recordsMax = 20_000;
@@ -67,8 +68,11 @@ export class Story {
     try {
       const task = await this.client.get<Task>(`v1/tasks/${this.id}`);
       const fresh = await this.newRecords();
-      const { items: runs } = await this.client.get<{ items: LogRun[] }>(`v1/tasks/${this.id}/logs`);
+      const { items: all } = await this.client.get<{ items: LogRun[] }>(`v1/tasks/${this.id}/logs`);
       if (this.isOver) return;
+      // Output is not of a moment: what had not begun by then is left out.
+      const isPast = this.client.at !== null;
+      const runs = isPast ? all.filter(({ began_at }) => msOf(began_at) <= nowMs.peek()) : all;
       batch(() => {
         this.task.value = task;
         if (fresh.length > 0) this.records.value = [...this.records.peek(), ...fresh];
@@ -76,7 +80,7 @@ export class Story {
         this.failed.value = null;
       });
       // A gate that runs is in no record: its run tells when it has ended.
-      if (runs.some(({ ended_at }) => ended_at === null)) this.timer ??= setTimeout(() => ((this.timer = null), void this.read()), 2000);
+      if (!isPast && runs.some(({ ended_at }) => ended_at === null)) this.timer ??= setTimeout(() => ((this.timer = null), void this.read()), 2000);
     } catch (error) {
       if (this.isOver || (error instanceof Refused && error.status === 401)) return;
       const isUnknown = error instanceof Refused && error.status === 404;

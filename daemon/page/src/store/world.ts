@@ -5,7 +5,7 @@ import { Refused, type Client } from '../api/client';
 import type { Boot, Definition, Job, Lease, LogRecord, Pipeline, Readiness, Repo, Task } from '../api/types';
 import { follow } from '../live/follow';
 import type { News } from '../live/stream';
-import { heardTime } from './clock';
+import { heardTime, stopAt } from './clock';
 import { Columns } from './columns';
 
 export interface Entry {
@@ -17,6 +17,7 @@ export interface Entry {
 export type Standing =
   | { kind: 'loading' }
   | { kind: 'live' }
+  | { kind: 'past'; at: number; time: string | null } // as it was after the record that the client asks about
   | { kind: 'lost'; words: string }
   | { kind: 'failed'; words: string };
 
@@ -88,11 +89,21 @@ export class World {
     private readonly token: () => string | null,
   ) {}
 
+  /// Shows everything as it was after a record, and stays there; null: the present.
+  async goTo(at: number | null): Promise<void> {
+    this.client.at = at;
+    await this.start();
+    batch(() => Object.values(this.outdated).forEach((whole) => whole.value++));
+  }
+
   /// Reads everything, then follows the log. Again after a restore of the log, or a new token.
   async start(): Promise<void> {
     this.stop();
     const generation = ++this.generation;
     const isOver = (): boolean => generation !== this.generation;
+    const { at } = this.client;
+    if (at !== null) return this.startPast(at, isOver);
+    stopAt(null);
     this.standing.value = { kind: 'loading' };
     this.clear();
     let pauseMs = 500;
@@ -113,6 +124,73 @@ export class World {
         pauseMs = Math.min(pauseMs * 2, 5000);
       }
     }
+  }
+
+  /// What is shown stays until all of the past is read: a step through the log is one change of the view.
+  private async startPast(at: number, isOver: () => boolean): Promise<void> {
+    for (let pauseMs = 250; !isOver(); pauseMs = Math.min(pauseMs * 2, 5000)) {
+      try {
+        const past = await this.readPast(at);
+        if (isOver()) return;
+        stopAt(past.time);
+        batch(() => {
+          this.clear();
+          this.head.value = past.head;
+          this.pipelines.value = past.pipelines;
+          this.repos.value = past.repos;
+          this.boots.value = past.boots;
+          for (const { seq, definition } of past.pipelines) this.definitions.set(seq, definition);
+          for (const lease of past.leases) this.leases.set(lease.key, lease);
+          past.jobs.forEach((job) => this.putJob(job));
+          past.tasks.forEach((task) => this.putTask(task));
+          this.standing.value = { kind: 'past', at, time: past.time };
+        });
+        return await this.readDefinitions();
+      } catch (error) {
+        if (isOver() || (error instanceof Refused && error.status === 401)) return;
+        const words = error instanceof Error ? error.message : String(error);
+        if (error instanceof Refused && error.status >= 400 && error.status < 500 && error.status !== 429) {
+          this.standing.value = { kind: 'failed', words };
+          return;
+        }
+        // Others look back too: one after another, each has its turn.
+        if (!(error instanceof Refused && error.code === 'too_many_past')) this.standing.value = { kind: 'lost', words };
+        await new Promise((done) => setTimeout(done, pauseMs));
+      }
+    }
+  }
+
+  private async readPast(at: number): Promise<{
+    head: number;
+    time: string | null;
+    pipelines: Pipeline[];
+    repos: Repo[];
+    boots: Boot[];
+    leases: Lease[];
+    jobs: Job[];
+    tasks: Task[];
+  }> {
+    const about = await this.client.get<Readiness>('readyz');
+    this.about.value = about;
+    this.head.value = about.seq ?? 0;
+    const { time } = await this.client.get<{ time: string }>('v1/head').catch((error: unknown) => {
+      if (error instanceof Refused && error.status === 403) return { time: null };
+      throw error;
+    });
+    const listed = async <T>(path: string, query: { [name: string]: string | boolean }): Promise<T[]> => {
+      const all: T[] = [];
+      await this.client.pages<T>(path, query, (items) => all.push(...items));
+      return all;
+    };
+    const [pipelines, repos, boots] = await Promise.all([
+      this.itemsOf<Pipeline>('v1/pipelines'),
+      this.itemsOf<Repo>('v1/repos'),
+      this.itemsOf<Boot>('v1/boots'),
+    ]);
+    const leases = await listed<Lease>('v1/leases', {});
+    const jobs = [...(await listed<Job>('v1/jobs', { status: 'running' })), ...(await listed<Job>('v1/jobs', { status: 'queued' }))];
+    const tasks = await listed<Task>('v1/tasks', { live: true });
+    return { head: Math.max(about.seq ?? 0, at), time, pipelines, repos, boots, leases, jobs, tasks };
   }
 
   stop(): void {

@@ -4,7 +4,7 @@ import type { JSX } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
 import { client, mayOperate } from '../api/session';
 import type { Definition, LogRecord, Task } from '../api/types';
-import { taskHash } from '../route';
+import { taskHash, viewHash } from '../route';
 import { msOf, nowMs } from '../store/clock';
 import { doingOf } from '../store/doing';
 import { Story } from '../store/story';
@@ -203,7 +203,9 @@ export function TaskView({ typed }: { typed: string }): JSX.Element {
       </div>
     );
   }
-  return <Known key={typed} id={Number(typed)} />;
+  const standing = world.standing.value;
+  const moment = standing.kind === 'past' ? standing.at : 'live';
+  return <Known key={`${typed}@${moment}`} id={Number(typed)} />;
 }
 
 function Known({ id }: { id: number }): JSX.Element {
@@ -221,7 +223,8 @@ function Known({ id }: { id: number }): JSX.Element {
       <div class="page">
         <Empty title={`There is no task ${id}`}>
           <p>
-            It was never created, or your token does not cover it. <a href="#/board">Go to the board</a>
+            {client.at === null ? 'It was never created' : 'At this position in the log it was not created yet'}, or your token does
+            not cover it. <a href="#/board">Go to the board</a>
           </p>
         </Empty>
       </div>
@@ -238,7 +241,7 @@ function Known({ id }: { id: number }): JSX.Element {
       <header class="task-head">
         <div>
           <p class="crumbs">
-            <a href="#/board">Board</a> / task {task.id}
+            <a href={viewHash('board')}>Board</a> / task {task.id}
           </p>
           <h1>
             <Name text={task.work_item} />
