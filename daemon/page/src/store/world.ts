@@ -150,6 +150,7 @@ export class World {
         if (isOver() || (error instanceof Refused && error.status === 401)) return;
         const words = error instanceof Error ? error.message : String(error);
         if (error instanceof Refused && error.status >= 400 && error.status < 500 && error.status !== 429) {
+          this.clear();
           this.standing.value = { kind: 'failed', words };
           return;
         }

@@ -32,7 +32,7 @@ function Happened({ at }: { at: number }): JSX.Element | null {
   if (!record.value || record.value.seq !== at) return null;
   const { actor, does } = sentenceOf(record.value);
   return (
-    <span class="past-what">
+    <span class="position-what">
       <When time={record.value.time} /> · <Name text={actor} class="actor" /> <Name text={does} />
     </span>
   );
@@ -85,8 +85,8 @@ export function PastBar({ at }: { at: number }): JSX.Element {
     else go(shown.value + direction, dragMs);
   };
   return (
-    <section class="past" aria-label="Position in the log">
-      <div class="past-where">
+    <section class="position" aria-label="Position in the log">
+      <div class="position-where">
         <button type="button" class="small icon" aria-label="One record back" disabled={shown.value <= 1} onClick={() => go(shown.value - 1)}>
           ‹
         </button>
@@ -108,7 +108,7 @@ export function PastBar({ at }: { at: number }): JSX.Element {
           Live
         </button>
       </div>
-      <p class="past-words">
+      <p class="position-words">
         <b>
           Record {shown.value.toLocaleString('en')} of {head.toLocaleString('en')}
         </b>{' '}

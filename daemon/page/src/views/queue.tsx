@@ -31,7 +31,7 @@ interface Queue {
   reaper: { enabled: boolean; interval_s: number; last_run_age_s: number; reaped_total: number; troubles_total: number };
   reconciler: { enabled: boolean; moves_total: number };
   transition_lease: { enabled: boolean; active: number; reclaimed_total: number };
-  alerts: { queued: number; sent_total: number; failed_total: number; dropped_total: number };
+  alerts: { queued: number; sent_total: number; failed_total: number; dropped_total: number } | null; // null of the past
 }
 
 /// Why a job waits, in words.
@@ -87,22 +87,26 @@ export function QueueView(): JSX.Element {
             <Number_ of="Blocked" value={String(queue.tasks.blocked)} bad={queue.tasks.blocked > 0} />
             <Number_ of="Done" value={queue.tasks.done.toLocaleString('en')} />
             <Number_ of="Cancelled" value={queue.tasks.cancelled.toLocaleString('en')} />
-            <Number_
-              of="Reaper"
-              value={queue.reaper.enabled ? `${queue.reaper.last_run_age_s} s ago` : 'off'}
-              more={`${queue.reaper.reaped_total} reaped`}
-              bad={!queue.reaper.enabled || queue.reaper.troubles_total > 0}
-            />
-            <Number_
-              of="Leases reclaimed"
-              value={String(queue.transition_lease.reclaimed_total)}
-              {...(queue.transition_lease.enabled ? {} : { more: 'ownership is off', bad: true })}
-            />
-            <Number_
-              of="Alerts sent"
-              value={String(queue.alerts.sent_total)}
-              {...(queue.alerts.failed_total > 0 ? { more: `${queue.alerts.failed_total} failed`, bad: true } : {})}
-            />
+            {queue.alerts !== null && (
+              <>
+                <Number_
+                  of="Reaper"
+                  value={queue.reaper.enabled ? `${queue.reaper.last_run_age_s} s ago` : 'off'}
+                  more={`${queue.reaper.reaped_total} reaped`}
+                  bad={!queue.reaper.enabled || queue.reaper.troubles_total > 0}
+                />
+                <Number_
+                  of="Leases reclaimed"
+                  value={String(queue.transition_lease.reclaimed_total)}
+                  {...(queue.transition_lease.enabled ? {} : { more: 'ownership is off', bad: true })}
+                />
+                <Number_
+                  of="Alerts sent"
+                  value={String(queue.alerts.sent_total)}
+                  {...(queue.alerts.failed_total > 0 ? { more: `${queue.alerts.failed_total} failed`, bad: true } : {})}
+                />
+              </>
+            )}
           </dl>
           <section class="panel">
             <h2>
