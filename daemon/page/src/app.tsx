@@ -177,7 +177,7 @@ function Keys({ close }: { close: () => void }): JSX.Element {
   );
 }
 
-const isTyping = (target: EventTarget | null): boolean => target instanceof HTMLElement && target.closest('input, select, textarea, [contenteditable]') !== null;
+const isTyping = (target: EventTarget | null): boolean => target instanceof HTMLElement && target.closest('input:not([type=range], [type=checkbox], [type=radio]), select, textarea, [contenteditable]') !== null;
 
 export function App(): JSX.Element {
   const showsKeys = useSignal(false);
