@@ -134,7 +134,14 @@ export class World {
         if (isOver()) return;
         stopAt(past.time);
         batch(() => {
-          this.clear();
+          // A card that stays keeps its entry: it would not hear of another one.
+          const stays = new Set(past.tasks.map(({ id }) => id));
+          for (const id of [...this.tasks.keys()]) if (!stays.has(id)) this.removeTask(id);
+          this.leases.clear();
+          this.jobs.clear();
+          this.jobOfTask.clear();
+          this.leasesVersion.value++;
+          this.jobsVersion.value++;
           this.head.value = past.head;
           this.pipelines.value = past.pipelines;
           this.repos.value = past.repos;

@@ -36,7 +36,7 @@ test('board, task, queue and settings are as they were', async ({ page }) => {
   // A link stays at the position, and nothing can be done there.
   await page.locator('.card a').first().click();
   await expect(page).toHaveURL(new RegExp(`#/task/1@${at['claimed']}$`));
-  await expect(page.getByText('claims job 1')).toBeVisible();
+  await expect(page.getByLabel('History').getByText('claims job 1')).toBeVisible();
   await expect(page.getByText('looked at')).toHaveCount(0);
   await expect(page.getByRole('button', { name: 'Cancel task' })).toHaveCount(0);
   await page.goto(`${pawld.base}#/queue@${at['claimed']}`);
@@ -90,7 +90,7 @@ for (const scheme of ['light', 'dark'] as const) {
     for (const width of [390, 1280]) {
       await page.setViewportSize({ width, height: 800 });
       await page.goto(`${pawld.base}#/task/1@${at['claimed']}`);
-      await expect(page.getByText('claims job 1')).toBeVisible();
+      await expect(page.getByLabel('History').getByText('claims job 1')).toBeVisible();
       const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       expect(sideways, `${width} px`).toBeLessThanOrEqual(0);
       const { violations } = await new AxeBuilder({ page }).include('.position').analyze();
