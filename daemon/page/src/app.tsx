@@ -30,7 +30,7 @@ function Live(): JSX.Element {
   const standing = world.standing.value;
   const head = world.head.value.toLocaleString('en');
   const words = { loading: 'reading', live: 'live', past: 'the past', lost: 'not connected', failed: 'stopped' }[standing.kind];
-  const { view, id, filters, at } = place.value;
+  const { view, at } = place.value;
   const isPast = at !== null;
   return (
     <span class={`live ${standing.kind}`} title={'words' in standing ? standing.words : `record ${head} is the last`}>
@@ -39,9 +39,9 @@ function Live(): JSX.Element {
       {isPast || view === null ? (
         <span class="live-seq">{head}</span>
       ) : (
-        <a class="live-seq" href={hashOf({ view, id, filters, at: Math.max(1, world.head.value) })} title="Look back through the log">
+        <button type="button" class="live-seq" title="Look back through the log" onClick={() => setPosition(Math.max(1, world.head.peek()))}>
           {head}
-        </a>
+        </button>
       )}
     </span>
   );

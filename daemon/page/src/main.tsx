@@ -25,4 +25,5 @@ followAddress();
 startClock();
 render(<App />, document.getElementById('page') as HTMLElement);
 void askWho();
-void world.goTo(place.peek().at);
+client.at = place.peek().at;
+void world.start();
