@@ -228,14 +228,14 @@ void TimelineBuilder::keep_what_bears_on_it(Story& story) const {
   });
 }
 
-/// The findings of `audit` that belong to the story, and the records that led to them.
-void TimelineBuilder::take_findings(Story& story, const Audit& audit, std::set<Seq>& pointed_at) const {
+/// Those findings that belong to the story, and the records that led to them.
+void TimelineBuilder::take_findings(Story& story, const Findings& found, std::set<Seq>& pointed_at) const {
   std::set<Seq> seqs;
   for (const StoryEntry& entry : story.entries) {
     seqs.insert(entry.seq);
     pointed_at.insert(entry.narration.because.begin(), entry.narration.because.end());
   }
-  for (const Finding& finding : audit.findings()) {
+  for (const Finding& finding : found) {
     const auto is_here = [&](Seq seq) { return seqs.contains(seq); };
     const bool is_unchecked = finding.kind == Finding::Kind::unchecked;
     const bool is_of_record =
@@ -279,7 +279,7 @@ void TimelineBuilder::name_machines(Story& story) {
   }
 }
 
-Result<Story> TimelineBuilder::finish(const Audit& audit) {
+Result<Story> TimelineBuilder::finish(const Findings& found) {
   if (entries_.empty() || !is_found_) {
     std::string message = "the log has nothing about " + in_words(subject_) + " in its " + std::to_string(records_) +
                           (records_ == 1 ? " record" : " records");
@@ -303,7 +303,7 @@ Result<Story> TimelineBuilder::finish(const Audit& audit) {
     story.intervals.clear();
   }
   std::set<Seq> pointed_at;
-  take_findings(story, audit, pointed_at);
+  take_findings(story, found, pointed_at);
   for (auto& [seq, entry] : circumstances_) {
     if (pointed_at.contains(seq)) story.entries.push_back(std::move(entry));
   }

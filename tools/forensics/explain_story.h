@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "tools/forensics/audit.h"
+#include "engine/forensics/invariants.h"
 #include "tools/forensics/explain_subject.h"
 #include "tools/forensics/explain_words.h"
 #include "tools/forensics/log_source.h"
@@ -90,8 +90,8 @@ class TimelineBuilder {
   void begin(const State& state);
   /// Takes every group of the log, in order; `state` is the one after it. Keeps only what concerns the subject.
   void add(std::span<const AppliedRecord> group, const State& state);
-  /// The story, with the findings of `audit` that belong to it. `missing` if the log has nothing about the subject.
-  Result<Story> finish(const Audit& audit);
+  /// The story, with those of the log's findings that belong to it. `missing` if the log has nothing about the subject.
+  Result<Story> finish(const Findings& found);
 
  private:
   /// An owner that is moving a task over an edge.
@@ -112,7 +112,7 @@ class TimelineBuilder {
   StoryEntry entry_of(const AppliedRecord& item, const State& state);
   std::size_t lane_of(const std::string& actor, const std::string& boot);
   void keep_what_bears_on_it(Story& story) const;
-  void take_findings(Story& story, const Audit& audit, std::set<Seq>& pointed_at) const;
+  void take_findings(Story& story, const Findings& found, std::set<Seq>& pointed_at) const;
   void name_machines(Story& story);
 
   // Which records belong to it (explain_concerns.cc).

@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "schema/json/json_text.h"
-#include "tools/commands/output.h"
 #include "tools/forensics/explain_render.h"
 #include "tools/forensics/incident_report.h"
+#include "tools/forensics/text_forms.h"
 #include "tools/forensics/what_if_report.h"
 
 namespace pawl {

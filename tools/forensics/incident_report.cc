@@ -4,7 +4,6 @@
 #include <charconv>
 
 #include "engine/policies/stuck.h"
-#include "tools/commands/output.h"
 #include "tools/forensics/log_source.h"
 #include "tools/forensics/replay_with_changes.h"
 #include "tools/forensics/what_if_report.h"
@@ -105,8 +104,9 @@ Result<void> tell(const RecordedLog& log, const std::set<Seq>& wanted, IncidentR
     return true;
   }));
   report.trace = std::move(tracer.traced);
+  const Findings found = log.audit().findings();
   for (TimelineBuilder& teller : tellers) {
-    if (auto story = teller.finish(log.audit())) report.stories.push_back(std::move(*story));
+    if (auto story = teller.finish(found)) report.stories.push_back(std::move(*story));
   }
   return {};
 }

@@ -9,8 +9,8 @@
 #include "schema/hex.h"
 #include "schema/json/json_text.h"
 #include "schema/json/read_json.h"
+#include "schema/number.h"
 #include "store/base64.h"
-#include "tools/commands/sources.h"
 #include "tools/forensics/exported_lines.h"
 #include "tools/forensics/reading_progress.h"
 
@@ -86,15 +86,6 @@ class ShownJournal final : public Journal {
   ReadingProgress& progress_;
   std::uint64_t last_;
 };
-
-/// Opens a log to read what is left of it. If nothing is, the error says what to do.
-Result<std::unique_ptr<Log>> open_part(const std::string& dir) {
-  auto log = open_log(dir, LogMode::readable_part);
-  if (log || log.error().code != ErrorCode::damaged) return log;
-  Error error = log.error();
-  error.message += "; nothing of this log can be read: look for a backup, or for another copy of the folder";
-  return error;
-}
 
 Result<std::optional<Seq>> walk_folder(const std::string& dir, const LogWalk& walk) {
   const std::unique_ptr<Log> log = PAWL_TRY(walk.broken ? open_part(dir) : open_log(dir, LogMode::read_only));
@@ -238,27 +229,12 @@ Result<Moment> moment_of(std::string_view text, std::string_view option) {
   return Moment{std::nullopt, *time};
 }
 
-std::vector<OptionSpec> with_log_options(std::vector<OptionSpec> own) {
-  own.push_back({"data", "DIR", "the data folder to read, even while a daemon has it open", 0, "PAWL_DATA"});
-  own.push_back(config_option());
-  return own;
-}
-
-Result<std::string> log_named(const std::optional<std::string>& word, const Arguments& arguments,
-                              std::string_view command) {
-  if (word && arguments.source_of({"data"}) == Source::command_line) {
-    return Error{ErrorCode::malformed, std::string(command) + ": '" + *word + "' or --data: which log?"};
-  }
-  const auto data = arguments.value("data");
-  if (word) return *word;
-  if (data) return *data;
-  return Error{ErrorCode::malformed,
-               std::string(command) + ": which log? Name a data folder or a file, or set PAWL_DATA"};
-}
-
-Result<std::unique_ptr<Log>> open_data(const Arguments& arguments, std::string_view command) {
-  if (const auto dir = arguments.value("data")) return open_part(*dir);
-  return Error{ErrorCode::malformed, std::string(command) + ": which data folder? Give --data DIR, or set PAWL_DATA"};
+Result<std::unique_ptr<Log>> open_part(const std::string& dir) {
+  auto log = open_log(dir, LogMode::readable_part);
+  if (log || log.error().code != ErrorCode::damaged) return log;
+  Error error = log.error();
+  error.message += "; nothing of this log can be read: look for a backup, or for another copy of the folder";
+  return error;
 }
 
 Result<Seq> seq_at(Journal& journal, const Moment& moment) {

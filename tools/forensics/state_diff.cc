@@ -9,7 +9,8 @@
 #include "engine/json/state_json.h"
 #include "schema/json/json_text.h"
 #include "schema/json/read_json.h"
-#include "tools/commands/output.h"
+#include "schema/printable.h"
+#include "tools/forensics/text_forms.h"
 
 namespace pawl {
 namespace {

@@ -3,6 +3,7 @@
 
 #include "schema/json/json_text.h"
 #include "tools/commands/command.h"
+#include "tools/commands/log_arguments.h"
 #include "tools/commands/output.h"
 #include "tools/forensics/audit.h"
 #include "tools/forensics/log_source.h"
