@@ -19,9 +19,6 @@ namespace {
 
 namespace json = boost::json;
 
-std::string_view view(const json::string& text) {
-  return {text.data(), text.size()};
-}
 std::string_view view(json::string_view text) {
   return {text.data(), text.size()};
 }

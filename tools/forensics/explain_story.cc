@@ -313,8 +313,8 @@ Result<Story> TimelineBuilder::finish(const Findings& found) {
   std::map<Seq, std::vector<std::size_t>> findings_of;
   for (std::size_t i = 0; i < story.findings.size(); ++i) findings_of[story.findings[i].seq].push_back(i);
   for (StoryEntry& entry : story.entries) {
-    const auto found = findings_of.find(entry.seq);
-    if (found != findings_of.end()) entry.findings = found->second;
+    const auto of_entry = findings_of.find(entry.seq);
+    if (of_entry != findings_of.end()) entry.findings = of_entry->second;
   }
   name_machines(story);
   return story;

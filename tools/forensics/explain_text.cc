@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "schema/printable.h"
 #include "tools/forensics/explain_render.h"
 #include "tools/forensics/text_forms.h"
 

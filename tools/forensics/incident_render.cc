@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "schema/json/json_text.h"
+#include "schema/printable.h"
 #include "tools/forensics/explain_render.h"
 #include "tools/forensics/incident_report.h"
 #include "tools/forensics/text_forms.h"
