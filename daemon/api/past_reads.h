@@ -1,4 +1,5 @@
-// Reads of the past: calls with `?at=SEQ`, carried out on a thread of their own, one after another.
+// Reads of the past: calls with `?at=SEQ`, stories and comparisons, carried out on a thread of their own, one after
+// another.
 #pragma once
 
 #include <atomic>
@@ -23,6 +24,8 @@ class PastReads {
   /// may block. False: too many wait, and neither is called. Requires: the position is not beyond the last durable
   /// record. Threads: any.
   bool post(Seq at, Read read, std::function<void(const Error&)> failed);
+  /// The same for more than a look at one state.
+  bool post(std::function<void(PastStates&)> work);
   /// Finishes what waits, then ends the thread.
   void stop() { thread_.stop(); }
 

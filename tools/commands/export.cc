@@ -144,7 +144,7 @@ Exit write_redacted_log(const std::optional<std::string>& word, const Arguments&
   if (!named) return fail(named.error());
   const auto range = redacted_range(arguments);
   if (!range) return fail_to_read(range.error());
-  const auto records = write_redacted(*named, *range, print);
+  const auto records = write_redacted(walker_of(*named), *range, print);
   return records ? Exit::done : fail_to_read(records.error());
 }
 

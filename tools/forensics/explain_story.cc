@@ -164,7 +164,10 @@ StoryEntry TimelineBuilder::entry_of(const AppliedRecord& item, const State& sta
     if (effect.kind == EffectKind::task) entry.task = TaskId{effect.id};
     if (effect.kind == EffectKind::job_queued && !entry.job) entry.job = JobId{effect.id};
   }
-  if (lines_ == Lines::kept) append_record_line(entry.line, record, item.applied.effects);
+  if (lines_ != Lines::left_out) {
+    const Audience audience = lines_ == Lines::kept ? Audience::owner : Audience::reader;
+    append_record_line(entry.line, record, item.applied.effects, audience);
+  }
   if (const auto* started = record.event_as_BootStarted()) boot_starts_[entry.seq] = started->boot_id()->str();
   return entry;
 }

@@ -81,8 +81,9 @@ void fold(Story& story, std::optional<Seq> subject);
 
 class TimelineBuilder {
  public:
-  /// Whether the entries have their records as exported, which a story for a terminal does not show.
-  enum class Lines { kept, left_out };
+  /// Whether the entries have their records as exported: a story for a terminal does not show them, and readers of the
+  /// daemon do not see all of them (schema/json/record_json.h).
+  enum class Lines { kept, for_readers, left_out };
   explicit TimelineBuilder(StorySubject subject, Lines lines = Lines::kept)
       : subject_(std::move(subject)), lines_(lines) {}
 

@@ -50,7 +50,7 @@ LogBreak break_at(const Replica& replica, const Error& error, std::string raw) {
 }
 
 /// A record as `pawl export` writes one that it cannot read; empty if there are no bytes.
-std::string raw_record(Log& log, Seq seq) {
+std::string raw_record(Journal& log, Seq seq) {
   std::string out;
   const Result<void> read = log.read(seq, [&](RecordBytes bytes) {
     out = "{\"seq\":" + std::to_string(raw(seq)) + ",\"bytes\":\"" + base64(bytes) + "\"}";
@@ -87,17 +87,22 @@ class ShownJournal final : public Journal {
   std::uint64_t last_;
 };
 
+Result<void> walk_journal(Journal& journal, const LogWalk& walk) {
+  Replica& replica = walk.begin({}, {});
+  const Result<void> read = replica.read(journal);
+  if (!read && !may_end(walk, replica, read.error())) return read.error();
+  if (!read) {
+    const Seq bad = replica.fault() ? replica.fault()->seq : next(replica.state().last_seq);
+    walk.broken(break_at(replica, read.error(), raw_record(journal, bad)));
+  }
+  return {};
+}
+
 Result<std::optional<Seq>> walk_folder(const std::string& dir, const LogWalk& walk) {
   const std::unique_ptr<Log> log = PAWL_TRY(walk.broken ? open_part(dir) : open_log(dir, LogMode::read_only));
   ReadingProgress progress(walk.purpose);
   ShownJournal shown(*log, progress);
-  Replica& replica = walk.begin({}, {});
-  const Result<void> read = replica.read(shown);
-  if (!read && !may_end(walk, replica, read.error())) return read.error();
-  if (!read) {
-    const Seq bad = replica.fault() ? replica.fault()->seq : next(replica.state().last_seq);
-    walk.broken(break_at(replica, read.error(), raw_record(*log, bad)));
-  }
+  PAWL_TRY(walk_journal(shown, walk));
   return log->torn_at();
 }
 
@@ -193,6 +198,17 @@ Result<std::optional<Seq>> walk_log(const std::string& path, const LogWalk& walk
   if (path != "-" && std::filesystem::is_directory(path, failed)) return walk_folder(path, walk);
   PAWL_TRY(walk_lines(path, walk));
   return std::optional<Seq>();
+}
+
+LogWalker walker_of(std::string path) {
+  return [path = std::move(path)](const LogWalk& walk) { return walk_log(path, walk); };
+}
+
+LogWalker walker_of(Journal& journal) {
+  return [&journal](const LogWalk& walk) -> Result<std::optional<Seq>> {
+    PAWL_TRY(walk_journal(journal, walk));
+    return std::optional<Seq>();
+  };
 }
 
 bool lies_in(const std::string& to, const std::string& log) {

@@ -74,4 +74,11 @@ struct LogWalk {
 /// and the line, or the seq. Returns the seq from which a folder's log is torn, if it is.
 Result<std::optional<Seq>> walk_log(const std::string& path, const LogWalk& walk);
 
+/// A log that can be walked again and again.
+using LogWalker = std::function<Result<std::optional<Seq>>(const LogWalk&)>;
+/// walk_log() of that path.
+LogWalker walker_of(std::string path);
+/// The same for a log that is open, while it is appended to. It outlives the walks. Shows nothing on a terminal.
+LogWalker walker_of(Journal& journal);
+
 }  // namespace pawl

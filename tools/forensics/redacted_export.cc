@@ -82,7 +82,7 @@ class RedactedLog {
 
 }  // namespace
 
-Result<std::uint64_t> write_redacted(const std::string& path, const RedactedRange& range,
+Result<std::uint64_t> write_redacted(const LogWalker& walker, const RedactedRange& range,
                                      const std::function<void(std::string_view)>& write) {
   RedactedLog redacted(range, write);
   Result<void> failed;
@@ -94,10 +94,10 @@ Result<std::uint64_t> write_redacted(const std::string& path, const RedactedRang
   };
   write(std::string(redacted_line) + "\n");
   std::optional<Replica> replica;
-  PAWL_TRY(walk_log(path, {.begin = [&](State state, const Chain& chain) -> Replica& {
-                      if (state.last_seq > Seq{0}) failed = redacted.begin(state);
-                      return replica.emplace(std::move(state), chain, policy);
-                    }}));
+  PAWL_TRY(walker({.begin = [&](State state, const Chain& chain) -> Replica& {
+    if (state.last_seq > Seq{0}) failed = redacted.begin(state);
+    return replica.emplace(std::move(state), chain, policy);
+  }}));
   if (!failed) return failed.error();
   if (replica->difference()) return error_of(*replica->difference());
   return redacted.written();
