@@ -12,15 +12,7 @@ bool PastReads::post(Seq at, Read read, std::function<void(const Error&)> failed
 }
 
 bool PastReads::post(std::function<void(PastStates&)> work) {
-  if (waiting_.fetch_add(1) >= past_reads_max) {
-    waiting_.fetch_sub(1);
-    return false;
-  }
-  thread_.post([this, work = std::move(work)] {
-    work(states_);
-    waiting_.fetch_sub(1);
-  });
-  return true;
+  return thread_.post([this, work = std::move(work)] { work(states_); });
 }
 
 }  // namespace pawl

@@ -2,10 +2,9 @@
 // another.
 #pragma once
 
-#include <atomic>
 #include <functional>
 
-#include "daemon/thread_pool.h"
+#include "daemon/one_by_one.h"
 #include "store/past_states.h"
 
 namespace pawl {
@@ -18,7 +17,7 @@ class PastReads {
   using Read = std::function<void(const State&)>;
 
   /// Owns neither, and both outlive it. `checkpoints` may be null.
-  PastReads(Journal& journal, CheckpointStore* checkpoints) : states_(journal, checkpoints), thread_(1) {}
+  PastReads(Journal& journal, CheckpointStore* checkpoints) : states_(journal, checkpoints), thread_(past_reads_max) {}
 
   /// Calls `read` with the state at that position, or `failed` if the log cannot be read: once, on the thread, which
   /// may block. False: too many wait, and neither is called. Requires: the position is not beyond the last durable
@@ -31,8 +30,7 @@ class PastReads {
 
  private:
   PastStates states_;  // the thread's
-  std::atomic<int> waiting_{0};
-  ThreadPool thread_;
+  OneByOne thread_;
 };
 
 }  // namespace pawl

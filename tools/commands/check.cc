@@ -143,12 +143,6 @@ std::string counted(std::size_t number, const std::string& thing) {
   return std::to_string(number) + ' ' + thing + (number == 1 ? "" : "s");
 }
 
-/// The record where the trouble began; none if only unchecked records were found.
-std::optional<Seq> culprit_of(const Findings& findings) {
-  if (findings.empty() || !is_grave(findings.front())) return std::nullopt;
-  return findings.front().seq;
-}
-
 /// The result of comparing a witness's lines, except for findings.
 std::string in_words(const Witness& witness, bool is_stopped) {
   std::string out =
