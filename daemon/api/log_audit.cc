@@ -75,6 +75,7 @@ void LogAudit::ask(Answer answer) {
   {
     const MutexLock lock(mutex_);
     const bool is_dear = rests_ && last_;
+    wants_more_ = wants_more_ || is_dear;
     if (runs_ && !is_dear) {
       answers_.push_back(std::move(answer));
       wake_.notify_one();
@@ -120,6 +121,7 @@ void LogAudit::publish(LogAuditor& auditor, bool is_due) {
     const MutexLock lock(mutex_);
     answers.swap(answers_);
     view = last_;
+    is_due = std::exchange(wants_more_, false) || is_due;
   }
   if (answers.empty() && !is_due) return;
   if (!view || view->audited != auditor.audited()) {

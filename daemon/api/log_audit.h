@@ -93,6 +93,7 @@ class LogAudit {
   std::vector<Answer> answers_ PAWL_GUARDED_BY(mutex_);
   std::shared_ptr<const AuditView> last_ PAWL_GUARDED_BY(mutex_);
   bool rests_ PAWL_GUARDED_BY(mutex_) = false;
+  bool wants_more_ PAWL_GUARDED_BY(mutex_) = false;  // one was answered with what was found last
   bool runs_ PAWL_GUARDED_BY(mutex_) = false;
   bool ends_ PAWL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
