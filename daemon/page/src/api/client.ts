@@ -1,5 +1,6 @@
 // Calls to the API. The token is in this tab alone: it goes into a header, never into a cookie or an address, so no
 // other site can make the browser send it.
+import type { LogRecord } from './types';
 
 /// The API said no, or could not be reached (status 0). `message` is a sentence for people.
 export class Refused extends Error {
@@ -12,6 +13,12 @@ export class Refused extends Error {
     super(message);
   }
 }
+
+/// Whether asking again cannot help.
+export const isForGood = (error: unknown): boolean =>
+  error instanceof Refused && error.status >= 400 && error.status < 500 && error.status !== 429;
+
+export const errorWords = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 export interface Answer<T> {
   status: number;
@@ -117,6 +124,13 @@ export class Client {
 
   async get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
     return (await this.call<T>('GET', path, signal ? { query, signal } : { query })).json;
+  }
+
+  /// The first record after a position; null at the end of the log.
+  async recordAfter(after: number, signal?: AbortSignal): Promise<LogRecord | null> {
+    const response = await this.raw('GET', 'v1/events', { query: { after, limit: 1 }, ...(signal && { signal }) });
+    const line = (await response.text()).split('\n')[0] ?? '';
+    return line === '' ? null : (JSON.parse(line) as LogRecord);
   }
 
   /// A write by a person at this page. With a key, so that the browser or a proxy may repeat it.

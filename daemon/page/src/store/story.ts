@@ -1,6 +1,6 @@
 // All that is known of one task, live or ended: its row, its records and its runs, kept up by the log.
 import { batch, signal, type Signal } from '@preact/signals';
-import { Refused, type Client } from '../api/client';
+import { errorWords, Refused, type Client } from '../api/client';
 import type { Job, LogRecord, LogRun, Task } from '../api/types';
 import { msOf, nowMs } from './clock';
 import type { World } from './world';
@@ -84,7 +84,7 @@ export class Story {
     } catch (error) {
       if (this.isOver || (error instanceof Refused && error.status === 401)) return;
       const isUnknown = error instanceof Refused && error.status === 404;
-      this.failed.value = { words: error instanceof Error ? error.message : String(error), isUnknown };
+      this.failed.value = { words: errorWords(error), isUnknown };
       const isDown = error instanceof Refused && (error.status === 0 || error.status >= 500 || error.status === 429);
       if (isDown) this.timer ??= setTimeout(() => ((this.timer = null), void this.read()), 2000);
     } finally {

@@ -20,10 +20,8 @@ function Happened({ at }: { at: number }): JSX.Element | null {
   useEffect(() => {
     const wanted = new AbortController();
     client
-      .raw('GET', 'v1/events', { query: { after: at - 1, limit: 1 }, signal: wanted.signal })
-      .then((response) => response.text())
-      .then((text) => {
-        const found = JSON.parse(text.split('\n')[0] || 'null') as LogRecord | null;
+      .recordAfter(at - 1, wanted.signal)
+      .then((found) => {
         record.value = found?.seq === at ? found : null;
       })
       .catch(() => {});

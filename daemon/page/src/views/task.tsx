@@ -8,7 +8,7 @@ import { taskHash, viewHash } from '../route';
 import { msOf, nowMs } from '../store/clock';
 import { doingOf } from '../store/doing';
 import { Story } from '../store/story';
-import { isTerminal } from '../store/world';
+import { isTerminal } from '../store/rows';
 import { Age, Empty, Failure, Loading, Name, Ring, When } from '../ui/parts';
 import { shortSpan, span } from '../words/time';
 import { world } from '../world';
