@@ -1,20 +1,12 @@
 // Every view at every size, in both schemes: it fits the screen, and all can use it.
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
-import { busy, Pawld } from './pawld';
+import { busyPawld } from './pawld';
 import { expect, test, watch } from './watched';
 
 test.describe.configure({ mode: 'parallel' });
 
-let pawld: Pawld;
-let ids: Awaited<ReturnType<typeof busy>>;
-
-test.beforeAll(async () => {
-  pawld = new Pawld();
-  await pawld.start();
-  ids = await busy(pawld);
-});
-test.afterAll(() => pawld.end());
+const board = busyPawld();
 
 const views = (): [name: string, hash: string, ready: (page: Page) => Promise<void>][] => [
   ['board', '#/board?ended=shown', async (page) => expect(page.getByRole('link', { name: 'SHOP-101', exact: true })).toBeVisible()],
@@ -23,8 +15,8 @@ const views = (): [name: string, hash: string, ready: (page: Page) => Promise<vo
   ['workers', '#/workers', async (page) => expect(page.getByText('worker-7')).toBeVisible()],
   ['settings', '#/settings', async (page) => expect(page.getByText('queue.max_concurrency')).toBeVisible()],
   ['stuck', '#/stuck', async (page) => expect(page.getByText('pawl retry')).toBeVisible()],
-  ['task', `#/task/${ids.blocked}`, async (page) => expect(page.getByRole('log')).toContainText('FAIL')],
-  ['contested task', `#/task/${ids.contested}`, async (page) => expect(page.getByText('refused: the lease is held')).toBeVisible()],
+  ['task', `#/task/${board.ids.blocked}`, async (page) => expect(page.getByRole('log')).toContainText('FAIL')],
+  ['contested task', `#/task/${board.ids.contested}`, async (page) => expect(page.getByText('refused: the lease is held')).toBeVisible()],
 ];
 
 /// What is clipped, overlaps, or scrolls sideways.
@@ -78,7 +70,7 @@ for (const [width, height] of [
       const page = await context.newPage();
       const problems = watch(page);
       for (const [name, hash, ready] of views()) {
-        await page.goto(`${pawld.base}${hash}`);
+        await page.goto(`${board.pawld.base}${hash}`);
         await ready(page);
         expect(await layoutProblems(page), name).toEqual([]);
         // On a wall display axe finds what it finds at a desk, and in the dark only colours differ.
