@@ -60,3 +60,16 @@ export function signOut(): void {
   me.value = null;
   wantsToken.value = 'You have signed out.';
 }
+
+/// Who is here decides which buttons there are. Asked until there is an answer; a missing token shows the sign-in.
+export async function askWho(): Promise<void> {
+  for (;;) {
+    try {
+      me.value = await client.get<Me>('v1/me');
+      return;
+    } catch (error) {
+      if (error instanceof Refused && error.status === 401) return;
+      await new Promise((done) => setTimeout(done, 1000));
+    }
+  }
+}
