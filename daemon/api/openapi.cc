@@ -34,7 +34,9 @@ constexpr ErrorStatus error_statuses[] = {{"bad_signature", 401},
                                           {"io", 500},
                                           {"malformed", 400},
                                           {"no_branch", 422},
+                                          {"log_too_long", 422},
                                           {"no_command", 409},
+                                          {"no_incident", 404},
                                           {"no_log", 404},
                                           {"no_such_path", 404},
                                           {"previous_alive", 409},
@@ -46,6 +48,7 @@ constexpr ErrorStatus error_statuses[] = {{"bad_signature", 401},
                                           {"too_many_streams", 429},
                                           {"unauthorized", 401},
                                           {"stepped_down", 503},
+                                          {"story_too_long", 422},
                                           {"disk_full", 503},
                                           {"not_writable", 503},
                                           {"ending", 503},
@@ -204,12 +207,12 @@ json::array parameters_of(const Route& route) {
   const std::size_t begin = route.path.find('{');
   if (begin != std::string_view::npos) {
     const std::string_view param = route.path.substr(begin + 1, route.path.find('}') - begin - 1);
-    const char* type = route.unknown_id ? "integer" : "string";
+    const bool is_number = route.unknown_id || param == "seq";
     parameters.push_back(json::object{{"name", as_key(param)},
                                       {"in", "path"},
                                       {"required", true},
-                                      {"schema", json::object{{"type", type}}},
-                                      {"example", route.unknown_id ? json::value(12) : json::value("shop")}});
+                                      {"schema", json::object{{"type", is_number ? "integer" : "string"}}},
+                                      {"example", is_number ? json::value(12) : json::value("shop")}});
   }
   for (const Field& field : route.query) {
     parameters.push_back(json::object{{"name", as_key(field.name)},
@@ -295,10 +298,12 @@ std::string operation_id(const Route& route) {
 
 std::string tag_of(const Route& route) {
   const auto is_under = [&](std::string_view folder) { return route.path.starts_with(folder); };
+  if (route.path.ends_with("/story")) return "the past";
   if (is_under("/v1/tasks")) return "tasks";
   if (is_under("/v1/jobs")) return "jobs";
   if (is_under("/v1/leases") || is_under("/v1/boots") || is_under("/transition-lease")) return "leases and boots";
   if (is_under("/webhooks")) return "webhooks";
+  if (is_under("/v1/incidents") || is_under("/v1/compare")) return "the past";
   return "the daemon";
 }
 
@@ -333,6 +338,7 @@ json::object header(std::string_view name, std::string_view summary, std::size_t
 
 json::object components() {
   json::object schemas = row_schemas();
+  for (auto& [name, schema] : report_schemas()) schemas.emplace(name, std::move(schema));
   schemas["Error"] = json::object{
       {"type", "object"},
       {"properties",

@@ -27,6 +27,8 @@ inline boost::json::string_view as_key(std::string_view text) {
 
 /// The objects of answers, by name ("Task"), as JSON Schemas: from visit() of the rows.
 boost::json::object row_schemas();
+/// Those of what is told of a log: stories and reports.
+boost::json::object report_schemas();
 /// The name of the schema of what a row calls `task` or `stuck task`; empty if it has none.
 std::string_view schema_of(std::string_view of);
 /// The JSON Schema of a field of a body, or of a parameter of a query.
