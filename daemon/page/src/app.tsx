@@ -9,6 +9,7 @@ import { isCommand, toSearch } from './ui/keys';
 import { Dialog, Empty, Failure, Name } from './ui/parts';
 import { ActDialog, asked, notice } from './views/actions';
 import { Board } from './views/board';
+import { CompareView } from './views/compare';
 import { LeasesView } from './views/leases';
 import { PastBar } from './views/past';
 import { QueueView } from './views/queue';
@@ -78,6 +79,8 @@ function Shown(): JSX.Element {
       return <SettingsView />;
     case 'stuck':
       return <StuckView />;
+    case 'compare':
+      return <CompareView typed={id ?? ''} />;
     case 'task':
       return <TaskView typed={id ?? ''} />;
     case null:
@@ -151,7 +154,7 @@ export function App(): JSX.Element {
   const { view, id } = place.value;
   useEffect(() => {
     scrollTo(0, 0);
-    document.title = view === 'task' ? `task ${id ?? ''} · pawl` : `${tabs.find((tab) => tab.view === view)?.name ?? 'pawl'} · pawl`;
+    document.title = `${id !== null && view !== null ? `${view} ${id}` : (tabs.find((tab) => tab.view === view)?.name ?? 'pawl')} · pawl`;
   }, [view, id]);
   useEffect(() => {
     if (notice.value === null) return;

@@ -2,12 +2,14 @@
 // serve, and neither filters nor names reach its logs.
 import { signal } from '@preact/signals';
 
-export const views = ['board', 'queue', 'leases', 'workers', 'settings', 'stuck', 'task'] as const;
+export const views = ['board', 'queue', 'leases', 'workers', 'settings', 'stuck', 'task', 'compare'] as const;
 export type View = (typeof views)[number];
+/// Those that are of one thing: a task, or the position that is compared with `at`.
+const viewsOfOne: readonly (View | null)[] = ['task', 'compare'];
 
 export interface Place {
   view: View | null; // null: the address names no view
-  id: string | null; // of the task; as typed
+  id: string | null; // of the task or the like; as typed
   filters: { [name: string]: string };
   at: number | null; // a position in the log; null: live
   typed: string; // the address as it was, for the sentence about one that is wrong
@@ -33,7 +35,7 @@ export function placeOf(hash: string): Place {
   }
   const wanted = name === '' ? 'board' : name;
   const known = views.find((view) => view === wanted) ?? null;
-  const fits = rest.length === 0 && (known === 'task') === (id !== undefined);
+  const fits = rest.length === 0 && viewsOfOne.includes(known) === (id !== undefined);
   return {
     view: fits ? known : null,
     id: id === undefined ? null : decoded(id),
@@ -78,6 +80,9 @@ export function setPosition(at: number | null): void {
   history.replaceState(null, '', hashOf({ view, id, filters, at }));
   place.value = placeOf(location.hash);
 }
+
+/// A whole number from 1 on, as an id or a position is typed; null: it is none.
+export const numberTyped = (typed: string): number | null => (/^[1-9]\d{0,14}$/.test(typed) ? Number(typed) : null);
 
 /// Links stay at the position that is looked at.
 export const taskHash = (id: number): string => hashOf({ view: 'task', id, at: place.value.at });

@@ -60,9 +60,10 @@ export function refusalOf(status: number, text: string): Refused {
   return new Refused(status, 'unexpected', `the answer has the status ${status}, and is not from pawld`, body);
 }
 
-/// What is asked about a position in the log: the state. Records, output and who is asking are not of a moment.
+/// What is asked about a position in the log: the state. Records, output and who is asking are not of a moment, and a
+/// comparison has two.
 const isOfAMoment = (path: string): boolean =>
-  path === 'queue' || (path.startsWith('v1/') && !/^v1\/(events|me)$|\/logs?$/.test(path));
+  path === 'queue' || (path.startsWith('v1/') && !/^v1\/(events|me|compare)$|\/logs?$/.test(path));
 
 export class Client {
   /// The position in the log that reads are about; null: the present.

@@ -4,7 +4,7 @@ import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { client } from '../api/session';
 import type { LogRecord } from '../api/types';
-import { place, setPosition } from '../route';
+import { hashOf, numberTyped, place, setPosition } from '../route';
 import { msOf } from '../store/clock';
 import { recordAt, recordOfTask } from '../store/moments';
 import { Name, When } from '../ui/parts';
@@ -33,6 +33,65 @@ function Happened({ at }: { at: number }): JSX.Element | null {
     <span class="position-what">
       <When time={record.value.time} /> · <Name text={actor} class="actor" /> <Name text={does} />
     </span>
+  );
+}
+
+/// Asks for the other position.
+function CompareWith({ at }: { at: number }): JSX.Element {
+  const isOpen = useSignal(false);
+  const typed = useSignal('');
+  const problem = useSignal('');
+  const head = world.head.value;
+  const go = (event: SubmitEvent): void => {
+    event.preventDefault();
+    const field = (event.currentTarget as HTMLFormElement).elements.namedItem('other') as HTMLInputElement;
+    const other = numberTyped(typed.value.trim().replace(/,/g, ''));
+    if (other === null) problem.value = 'a record has a number from 1 on';
+    else if (other > head) problem.value = `the log ends at record ${head.toLocaleString('en')}`;
+    else location.hash = hashOf({ view: 'compare', id: at, at: other });
+    if (problem.value !== '') field.focus();
+  };
+  if (!isOpen.value) {
+    return (
+      <button
+        type="button"
+        class="small"
+        onClick={() => {
+          typed.value = String(head);
+          isOpen.value = true;
+        }}
+      >
+        Compare with…
+      </button>
+    );
+  }
+  return (
+    <form class="compare-with" onSubmit={(event) => go(event as SubmitEvent)} noValidate>
+      <label>
+        with record
+        <input
+          type="text"
+          name="other"
+          inputMode="numeric"
+          size={8}
+          value={typed.value}
+          autofocus
+          aria-invalid={problem.value !== ''}
+          aria-describedby="compare-problem"
+          onInput={(event) => {
+            typed.value = event.currentTarget.value;
+            problem.value = '';
+          }}
+          onKeyDown={(event) => event.key === 'Escape' && (isOpen.value = false)}
+        />
+      </label>
+      <button type="submit" class="small">
+        Compare
+      </button>
+      <span id="compare-problem" class="problem" role="alert">
+        {problem.value}
+      </span>
+    </form>
   );
 }
 
@@ -70,7 +129,7 @@ export function PastBar({ at }: { at: number }): JSX.Element {
       return direction === 1 && to <= shown.value ? shown.value + 1 : to;
     });
   };
-  const task = view === 'task' && id !== null && /^[1-9]\d{0,14}$/.test(id) ? Number(id) : null;
+  const task = view === 'task' && id !== null ? numberTyped(id) : null;
   const byTask = (direction: 1 | -1): void => {
     if (task !== null) search(() => recordOfTask(client, task, shown.value, direction));
   };
@@ -102,6 +161,7 @@ export function PastBar({ at }: { at: number }): JSX.Element {
         <button type="button" class="small icon" aria-label="One record on" disabled={shown.value >= head} onClick={() => go(shown.value + 1)}>
           ›
         </button>
+        {view !== 'compare' && <CompareWith at={at} />}
         <button type="button" class="small" onClick={() => setPosition(null)}>
           Live
         </button>

@@ -4,7 +4,7 @@ import type { JSX } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
 import { client, mayOperate } from '../api/session';
 import type { Definition, LogRecord, Task } from '../api/types';
-import { taskHash, viewHash } from '../route';
+import { numberTyped, taskHash, viewHash } from '../route';
 import { msOf, nowMs } from '../store/clock';
 import { doingOf } from '../store/doing';
 import { Story } from '../store/story';
@@ -191,8 +191,8 @@ function Acts({ task, definition }: { task: Task; definition: Definition | null 
 }
 
 export function TaskView({ typed }: { typed: string }): JSX.Element {
-  const isNumber = /^[1-9]\d{0,14}$/.test(typed);
-  if (!isNumber) {
+  const id = numberTyped(typed);
+  if (id === null) {
     return (
       <div class="page">
         <Empty title="That is not the number of a task">
@@ -205,7 +205,7 @@ export function TaskView({ typed }: { typed: string }): JSX.Element {
   }
   const standing = world.standing.value;
   const moment = standing.kind === 'past' ? standing.at : 'live';
-  return <Known key={`${typed}@${moment}`} id={Number(typed)} />;
+  return <Known key={`${typed}@${moment}`} id={id} />;
 }
 
 function Known({ id }: { id: number }): JSX.Element {
