@@ -10,6 +10,8 @@ import { Dialog, Empty, Failure, Name } from './ui/parts';
 import { ActDialog, asked, notice } from './views/actions';
 import { Board } from './views/board';
 import { CompareView } from './views/compare';
+import { IncidentView } from './views/incident';
+import { IncidentsView } from './views/incidents';
 import { LeasesView } from './views/leases';
 import { PastBar } from './views/past';
 import { QueueView } from './views/queue';
@@ -79,6 +81,10 @@ function Shown(): JSX.Element {
       return <SettingsView />;
     case 'stuck':
       return <StuckView />;
+    case 'incidents':
+      return <IncidentsView />;
+    case 'incident':
+      return <IncidentView typed={id ?? ''} />;
     case 'compare':
       return <CompareView typed={id ?? ''} />;
     case 'task':
@@ -176,7 +182,7 @@ export function App(): JSX.Element {
       <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById('main')?.focus())}>
         To the content
       </a>
-      <Bar current={view === 'task' ? 'board' : view} hrefOf={viewHash}>
+      <Bar current={view === 'task' ? 'board' : view === 'incident' ? 'incidents' : view} hrefOf={viewHash}>
         <Live />
         <Who signedOut={() => world.stop()} />
         <button type="button" class="quiet small icon" aria-label="Keys" title="Keys: ?" onClick={() => (showsKeys.value = true)}>

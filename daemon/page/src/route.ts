@@ -2,10 +2,10 @@
 // serve, and neither filters nor names reach its logs.
 import { signal } from '@preact/signals';
 
-export const views = ['board', 'queue', 'leases', 'workers', 'settings', 'stuck', 'task', 'compare'] as const;
+export const views = ['board', 'queue', 'leases', 'workers', 'settings', 'stuck', 'incidents', 'task', 'incident', 'compare'] as const;
 export type View = (typeof views)[number];
-/// Those that are of one thing: a task, or the position that is compared with `at`.
-const viewsOfOne: readonly (View | null)[] = ['task', 'compare'];
+/// Those that are of one thing: a task, an incident, or the position that is compared with `at`.
+const viewsOfOne: readonly (View | null)[] = ['task', 'incident', 'compare'];
 
 export interface Place {
   view: View | null; // null: the address names no view
@@ -83,6 +83,10 @@ export function setPosition(at: number | null): void {
 
 /// A whole number from 1 on, as an id or a position is typed; null: it is none.
 export const numberTyped = (typed: string): number | null => (/^[1-9]\d{0,14}$/.test(typed) ? Number(typed) : null);
+
+/// A record where it can be seen: in its task, if it has one, else on the board.
+export const recordHash = (seq: number, task: number | null = null): string =>
+  task === null ? hashOf({ view: 'board', at: seq }) : hashOf({ view: 'task', id: task, at: seq });
 
 /// Links stay at the position that is looked at.
 export const taskHash = (id: number): string => hashOf({ view: 'task', id, at: place.value.at });

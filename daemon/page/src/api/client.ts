@@ -9,6 +9,7 @@ export class Refused extends Error {
     readonly code: string,
     message: string,
     readonly body: unknown = null,
+    readonly retryAfterS: number | null = null,
   ) {
     super(message);
   }
@@ -53,17 +54,18 @@ function parsed(text: string): unknown {
 }
 
 /// What to throw for an answer that is not a success.
-export function refusalOf(status: number, text: string): Refused {
+export function refusalOf(status: number, text: string, retryAfter: string | null = null): Refused {
   const body = parsed(text);
   const error = messageOf(body);
-  if (error) return new Refused(status, error.code, error.message, body);
+  const retryAfterS = retryAfter !== null && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : null;
+  if (error) return new Refused(status, error.code, error.message, body, retryAfterS);
   return new Refused(status, 'unexpected', `the answer has the status ${status}, and is not from pawld`, body);
 }
 
-/// What is asked about a position in the log: the state. Records, output and who is asking are not of a moment, and a
-/// comparison has two.
+/// What is asked about a position in the log: the state. Records, output, incidents and who is asking are not of a
+/// moment, and a comparison has two.
 const isOfAMoment = (path: string): boolean =>
-  path === 'queue' || (path.startsWith('v1/') && !/^v1\/(events|me|compare)$|\/logs?$/.test(path));
+  path === 'queue' || (path.startsWith('v1/') && !/^v1\/(events|me|compare|incidents.*)$|\/logs?$/.test(path));
 
 export class Client {
   /// The position in the log that reads are about; null: the present.
@@ -101,7 +103,7 @@ export class Client {
     }
     if (response.ok) return response;
     if (response.status === 401) this.unauthorized();
-    throw refusalOf(response.status, await response.text().catch(() => ''));
+    throw refusalOf(response.status, await response.text().catch(() => ''), response.headers.get('Retry-After'));
   }
 
   /// A read of the present, whatever position the others are about.

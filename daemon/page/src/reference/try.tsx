@@ -4,6 +4,7 @@ import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { client, me, token, wantsToken } from '../api/session';
 import { exactSpan } from '../words/time';
+import { save } from '../ui/save';
 import { visible } from '../words/visible';
 import { SignIn } from '../views/signin';
 import { answerTo, failureWords, recordsMax, shownText, type Answered } from './answer';
@@ -60,14 +61,6 @@ function Curl({ line }: { line: string }): JSX.Element {
   );
 }
 
-function save(text: string): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([text], { type: 'application/octet-stream' }));
-  link.download = 'answer.txt';
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 0);
-}
-
 function Result({ answer }: { answer: Answered }): JSX.Element {
   const { status, headers, ms, text, isCut, hasEnded } = answer;
   const shown = shownText(answer);
@@ -107,7 +100,7 @@ function Result({ answer }: { answer: Answered }): JSX.Element {
                 The first {shownMax.toLocaleString('en')} of {shown.length.toLocaleString('en')} characters are shown.{' '}
               </span>
             )}
-            <button type="button" class="small" onClick={() => save(text)}>
+            <button type="button" class="small" onClick={() => save(new Blob([text]), 'answer.txt')}>
               Save the body
             </button>
           </p>

@@ -22,7 +22,7 @@ const refreshMs = 2000;
 const timesMax = 500;
 
 /// Something that is read as a whole, and read again after a record that may have changed it.
-export type Whole = 'boots' | 'pipelines' | 'repos' | 'settings' | 'queue' | 'stuck';
+export type Whole = 'boots' | 'pipelines' | 'repos' | 'settings' | 'queue' | 'stuck' | 'incidents';
 
 export class World extends Rows {
   readonly standing: Signal<Standing> = signal({ kind: 'loading' });
@@ -37,6 +37,7 @@ export class World extends Rows {
     settings: signal(0),
     queue: signal(0),
     stuck: signal(0),
+    incidents: signal(0),
   };
 
   private readonly times = new Map<number, Signal<string | null>>();
@@ -356,6 +357,7 @@ export class World extends Rows {
     }
     this.wantsRefresh('queue');
     this.wantsRefresh('stuck');
+    this.wantsRefresh('incidents');
     this.flushSoon();
   }
 

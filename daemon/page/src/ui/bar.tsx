@@ -11,6 +11,7 @@ export const tabs: { view: View; name: string; key: string }[] = [
   { view: 'workers', name: 'Workers', key: 'w' },
   { view: 'settings', name: 'Settings', key: 's' },
   { view: 'stuck', name: 'Stuck', key: 'k' },
+  { view: 'incidents', name: 'Incidents', key: 'i' },
 ];
 /// The page of the calls is another one. pawld may be behind a path of a proxy, so its address is relative.
 export const reference = { href: 'api', name: 'API', key: 'a' };

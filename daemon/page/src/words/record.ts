@@ -122,6 +122,8 @@ const refusals: { [code: string]: string } = {
   skipped: 'another event of its group was refused',
 };
 
+export const refusalWords = (outcome: string): string => refusals[outcome] ?? outcome.replace(/_/g, ' ');
+
 export interface Sentence {
   actor: string;
   does: string; // "moves task 7 to review", "tries to move task 7 to review"
@@ -132,11 +134,10 @@ export function sentenceOf(record: LogRecord): Sentence {
   const [verb, rest] = wordsOf(record);
   const joined = rest.startsWith(':') ? rest : ` ${rest}`;
   if (record.outcome === 'accepted') return { actor: record.actor, does: verb + joined, refused: null };
-  const code = record.outcome;
   return {
     actor: record.actor,
     does: `tries to ${verb.slice(0, -1)}${joined}`, // no verb here is irregular
-    refused: refusals[code] ?? code.replace(/_/g, ' '),
+    refused: refusalWords(record.outcome),
   };
 }
 
