@@ -1,18 +1,26 @@
-// All that is known of one task, live or ended: its row, its records and its runs, kept up by the log.
+// All that is known of one task, live or ended: its row, its records, its runs, and its story as pawld tells it, kept up
+// by the log.
 import { batch, signal, type Signal } from '@preact/signals';
-import { errorWords, Refused, type Client } from '../api/client';
+import { errorWords, isForGood, Refused, type Client } from '../api/client';
 import type { Job, LogRecord, LogRun, Task } from '../api/types';
 import { msOf, nowMs } from './clock';
+import type { Told } from './told';
 import type { World } from './world';
 
 const recordsMax = 20_000;
 const pauseMs = 300;
+/// A story is told by replaying the log: not with each record.
+const tellingMs = 2000;
 
 export class Story {
   readonly task: Signal<Task | null> = signal(null);
   readonly records: Signal<LogRecord[]> = signal([]);
   readonly isAll: Signal<boolean> = signal(true);
   readonly runs: Signal<LogRun[]> = signal([]);
+  /// The story; null until it has come.
+  readonly told: Signal<Told | null> = signal(null);
+  /// Why pawld does not tell it.
+  readonly untold: Signal<string | null> = signal(null);
   readonly failed: Signal<{ words: string; isUnknown: boolean } | null> = signal(null);
   private readonly jobs = new Set<number>();
   private after = 0;
@@ -20,6 +28,10 @@ export class Story {
   private isBusy = false;
   private isWanted = false;
   private isOver = false;
+  private tellingTimer: ReturnType<typeof setTimeout> | null = null;
+  private isTelling = false;
+  private toldMs = 0; // when it was last asked for
+  private toldUpTo = 0; // the last record there was then
   private readonly watcher = (record: LogRecord): void => {
     if (this.concerns(record)) this.soon();
   };
@@ -39,6 +51,7 @@ export class Story {
     this.isOver = true;
     this.world.watchers.delete(this.watcher);
     if (this.timer) clearTimeout(this.timer);
+    if (this.tellingTimer) clearTimeout(this.tellingTimer);
   }
 
   again(): void {
@@ -79,6 +92,7 @@ export class Story {
         this.runs.value = runs;
         this.failed.value = null;
       });
+      this.tellSoon();
       // A gate that runs is in no record: its run tells when it has ended.
       if (!isPast && runs.some(({ ended_at }) => ended_at === null)) this.timer ??= setTimeout(() => ((this.timer = null), void this.read()), 2000);
     } catch (error) {
@@ -94,6 +108,42 @@ export class Story {
       this.isWanted = false;
       this.soon();
     }
+  }
+
+  private tellSoon(afterMs = 0): void {
+    if (this.isOver || this.isTelling || this.tellingTimer || this.toldUpTo === this.after) return;
+    const wait = Math.max(afterMs, this.toldMs + tellingMs - Date.now());
+    this.tellingTimer = setTimeout(() => {
+      this.tellingTimer = null;
+      void this.tell();
+    }, Math.max(0, wait));
+  }
+
+  private async tell(): Promise<void> {
+    const upTo = this.after;
+    let pauseMs = 0;
+    this.isTelling = true;
+    this.toldMs = Date.now();
+    try {
+      const told = await this.client.get<Told>(`v1/tasks/${this.id}/story`);
+      if (this.isOver) return;
+      this.toldUpTo = upTo;
+      batch(() => {
+        this.told.value = told;
+        this.untold.value = null;
+      });
+    } catch (error) {
+      if (this.isOver || (error instanceof Refused && error.status === 401)) return;
+      if (isForGood(error)) {
+        this.toldUpTo = upTo;
+        this.untold.value = errorWords(error);
+      } else {
+        pauseMs = ((error instanceof Refused ? error.retryAfterS : null) ?? 2) * 1000;
+      }
+    } finally {
+      this.isTelling = false;
+    }
+    this.tellSoon(pauseMs);
   }
 
   private async newRecords(): Promise<LogRecord[]> {

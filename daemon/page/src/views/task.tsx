@@ -8,6 +8,7 @@ import { numberTyped, taskHash, viewHash } from '../route';
 import { msOf, nowMs } from '../store/clock';
 import { doingOf } from '../store/doing';
 import { Story } from '../store/story';
+import { linesOf } from '../store/told';
 import { isTerminal } from '../store/rows';
 import { Age, Empty, Failure, Loading, Name, Ring, When } from '../ui/parts';
 import { shortSpan, span } from '../words/time';
@@ -266,7 +267,7 @@ function Known({ id }: { id: number }): JSX.Element {
           <section class="panel" aria-label="Facts">
             <Facts task={task} definition={definition} />
           </section>
-          <HistoryView records={records} selected={selected} isAll={story.isAll.value} />
+          <HistoryView lines={linesOf(story.told.value, records)} selected={selected} isAll={story.isAll.value} untold={story.untold.value} />
         </aside>
       </div>
     </div>

@@ -68,7 +68,10 @@ test('task has its stages, lanes and story, and a refused act leads to who won',
   await expect(page.getByRole('group', { name: 'Acts of latecomer' })).toBeVisible();
   await expect(page.getByRole('button', { name: /^lease task:\d+ for staging → deploy, for/ })).toBeVisible();
   await page.getByRole('button', { name: /deployer tries to take .* it lost to record/ }).click();
-  await expect(page.locator('.line.is-chosen')).toContainText('deployer takes the lease');
+  await expect(page.locator('.line.is-chosen')).toContainText('deployer of worker-7 takes the lease');
+  // What it was refused for, and by which record: as `pawl explain` says it.
+  const refused = page.locator('.line.is-refused').filter({ hasText: 'latecomer' });
+  await expect(refused).toContainText('refused: the task has another version than it expected');
   await page.getByLabel(/Refused acts/).check();
   await expect(page.locator('.line')).toHaveCount(2);
 });
@@ -76,7 +79,7 @@ test('task has its stages, lanes and story, and a refused act leads to who won',
 test('task that is done has its whole story', async ({ page }) => {
   await page.goto(`${board.pawld.base}#/task/${board.ids.done}`);
   await expect(page.getByRole('button', { name: /step merge, took/ })).toBeVisible();
-  await expect(page.getByText(/finalizer moves task 1 to done/)).toBeVisible();
+  await expect(page.getByText(/finalizer moves task 1 \(SHOP-101\) from deploy to done/)).toBeVisible();
   await expect(page.getByRole('button', { name: 'Cancel task', exact: true })).toHaveCount(0);
   await page.locator('.line summary').first().click();
   await expect(page.locator('.record').first()).toContainText('TaskCreated');
