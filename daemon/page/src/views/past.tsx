@@ -105,7 +105,7 @@ export function PastBar({ at }: { at: number }): JSX.Element {
     shown.value = at;
   }, [at]);
   const go = (to: number, afterMs = 0): void => {
-    const fits = Math.min(Math.max(1, to), Math.max(head, 1));
+    const fits = Math.max(1, head === 0 ? to : Math.min(to, head)); // 0: not known yet
     shown.value = fits;
     if (timer.current) clearTimeout(timer.current);
     timer.current = setTimeout(() => setPosition(fits), afterMs);
@@ -158,7 +158,7 @@ export function PastBar({ at }: { at: number }): JSX.Element {
           onInput={(event) => go(Number(event.currentTarget.value), dragMs)}
           onKeyDown={onKey}
         />
-        <button type="button" class="small icon" aria-label="One record on" disabled={shown.value >= head} onClick={() => go(shown.value + 1)}>
+        <button type="button" class="small icon" aria-label="One record on" disabled={head !== 0 && shown.value >= head} onClick={() => go(shown.value + 1)}>
           ›
         </button>
         {view !== 'compare' && <CompareWith at={at} />}

@@ -217,6 +217,9 @@ function Known({ id }: { id: number }): JSX.Element {
     story.start();
     return () => story.stop();
   }, [story]);
+  const records = story.records.value;
+  const told = story.told.value;
+  const lines = useMemo(() => linesOf(told, records), [told, records]);
   const task = world.entry(id)?.value.task ?? story.task.value;
   const failed = story.failed.value;
   if (!task && failed?.isUnknown) {
@@ -236,7 +239,6 @@ function Known({ id }: { id: number }): JSX.Element {
   }
   void world.columns.shape.value;
   const definition = world.definitionOf(task.pipeline);
-  const records = story.records.value;
   return (
     <div class="page task">
       <header class="task-head">
@@ -267,7 +269,7 @@ function Known({ id }: { id: number }): JSX.Element {
           <section class="panel" aria-label="Facts">
             <Facts task={task} definition={definition} />
           </section>
-          <HistoryView lines={linesOf(story.told.value, records)} selected={selected} isAll={story.isAll.value} untold={story.untold.value} />
+          <HistoryView lines={lines} selected={selected} isAll={story.isAll.value} untold={story.untold.value} />
         </aside>
       </div>
     </div>
