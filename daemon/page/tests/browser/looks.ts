@@ -46,7 +46,7 @@ export async function layoutProblems(page: Page): Promise<string[]> {
 }
 
 /// A mark on the time axis is as small as its time is short; its line in the history leads to the same.
-const isOnTimeAxis = (violation: string): boolean => violation.startsWith('target-size') && violation.includes('.lane-line');
+const isOnTimeAxis = (violation: string): boolean => violation.startsWith('target-size') && /\.lane-line|\.mark\b/.test(violation);
 
 /// What axe finds; in the dark only colours differ.
 export async function violations(page: Page, isDark: boolean): Promise<string[]> {
