@@ -25,7 +25,9 @@ import { world } from './world';
 function Live(): JSX.Element {
   const standing = world.standing.value;
   const head = world.head.value.toLocaleString('en');
-  const words = { loading: 'reading', live: 'live', past: 'the past', lost: 'not connected', failed: 'stopped' }[standing.kind];
+  const words = { loading: 'reading', live: 'live', past: 'the past', lost: 'not connected', failed: 'stopped' }[
+    standing.kind
+  ];
   const { view, at } = place.value;
   const isPast = at !== null;
   return (
@@ -35,7 +37,12 @@ function Live(): JSX.Element {
       {isPast || view === null ? (
         <span class="live-seq">{head}</span>
       ) : (
-        <button type="button" class="live-seq" title="Look back through the log" onClick={() => setPosition(Math.max(1, world.head.peek()))}>
+        <button
+          type="button"
+          class="live-seq"
+          title="Look back through the log"
+          onClick={() => setPosition(Math.max(1, world.head.peek()))}
+        >
           {head}
         </button>
       )}
@@ -54,11 +61,13 @@ function Banners(): JSX.Element | null {
           Not connected: {standing.words}. What is shown may be old; it goes on by itself as soon as pawld answers.
         </p>
       )}
-      {standing.kind === 'failed' && !(at !== null && at > world.head.value) && <Failure words={standing.words} again={() => void world.start()} />}
+      {standing.kind === 'failed' && !(at !== null && at > world.head.value) && (
+        <Failure words={standing.words} again={() => void world.start()} />
+      )}
       {at !== null && view !== null && at > world.head.value && standing.kind === 'failed' && (
         <p class="banner warn">
-          The log ends at record {world.head.value.toLocaleString('en')}: there is no record {at.toLocaleString('en')} yet.{' '}
-          <a href={hashOf({ view, id, filters })}>Show it live</a>
+          The log ends at record {world.head.value.toLocaleString('en')}: there is no record {at.toLocaleString('en')}{' '}
+          yet. <a href={hashOf({ view, id, filters })}>Show it live</a>
         </p>
       )}
       {at !== null && view !== null && (standing.kind !== 'failed' || at <= world.head.value) && <PastBar at={at} />}
@@ -160,7 +169,8 @@ export function App(): JSX.Element {
   const { view, id } = place.value;
   useEffect(() => {
     scrollTo(0, 0);
-    document.title = `${id !== null && view !== null ? `${view} ${id}` : (tabs.find((tab) => tab.view === view)?.name ?? 'pawl')} · pawl`;
+    const name = tabs.find((tab) => tab.view === view)?.name ?? 'pawl';
+    document.title = `${id !== null && view !== null ? `${view} ${id}` : name} · pawl`;
   }, [view, id]);
   useEffect(() => {
     if (notice.value === null) return;
@@ -179,13 +189,23 @@ export function App(): JSX.Element {
   }
   return (
     <>
-      <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById('main')?.focus())}>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => (event.preventDefault(), document.getElementById('main')?.focus())}
+      >
         To the content
       </a>
       <Bar current={view === 'task' ? 'board' : view === 'incident' ? 'incidents' : view} hrefOf={viewHash}>
         <Live />
         <Who signedOut={() => world.stop()} />
-        <button type="button" class="quiet small icon" aria-label="Keys" title="Keys: ?" onClick={() => (showsKeys.value = true)}>
+        <button
+          type="button"
+          class="quiet small icon"
+          aria-label="Keys"
+          title="Keys: ?"
+          onClick={() => (showsKeys.value = true)}
+        >
           ?
         </button>
       </Bar>

@@ -2,7 +2,18 @@
 // serve, and neither filters nor names reach its logs.
 import { signal } from '@preact/signals';
 
-export const views = ['board', 'queue', 'leases', 'workers', 'settings', 'stuck', 'incidents', 'task', 'incident', 'compare'] as const;
+export const views = [
+  'board',
+  'queue',
+  'leases',
+  'workers',
+  'settings',
+  'stuck',
+  'incidents',
+  'task',
+  'incident',
+  'compare',
+] as const;
 export type View = (typeof views)[number];
 /// Those that are of one thing: a task, an incident, or the position that is compared with `at`.
 const viewsOfOne: readonly (View | null)[] = ['task', 'incident', 'compare'];
@@ -45,14 +56,20 @@ export function placeOf(hash: string): Place {
   };
 }
 
-export function hashOf(place: { view: View; id?: string | number | null; filters?: Place['filters']; at?: number | null }): string {
+export function hashOf(place: {
+  view: View;
+  id?: string | number | null;
+  filters?: Place['filters'];
+  at?: number | null;
+}): string {
   const { view, id, filters = {}, at } = place;
   const query = Object.entries(filters)
     .filter(([, value]) => value !== '')
     .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
     .join('&');
   const position = at === null || at === undefined ? '' : `@${at}`;
-  return `#/${view}${id === null || id === undefined ? '' : `/${encodeURIComponent(id)}`}${query ? `?${query}` : ''}${position}`;
+  const of = id === null || id === undefined ? '' : `/${encodeURIComponent(id)}`;
+  return `#/${view}${of}${query ? `?${query}` : ''}${position}`;
 }
 
 export const place = signal<Place>(placeOf(typeof location === 'undefined' ? '' : location.hash));

@@ -28,7 +28,15 @@ export interface Sending {
 }
 
 /// Sends a request and tells of its answer, several times while a stream comes in. Throws if there is no answer.
-export async function answerTo({ base, request, token, signal, tell, now = () => performance.now(), send = fetch }: Sending): Promise<void> {
+export async function answerTo({
+  base,
+  request,
+  token,
+  signal,
+  tell,
+  now = () => performance.now(),
+  send = fetch,
+}: Sending): Promise<void> {
   const began = now();
   const headers: { [name: string]: string } = { ...request.headers };
   if (token !== null) headers['Authorization'] = `Bearer ${token}`;
@@ -50,7 +58,8 @@ export async function answerTo({ base, request, token, signal, tell, now = () =>
     isJson: type.startsWith('application/json'),
   };
   let text = '';
-  const say = (isCut: boolean, hasEnded: boolean): void => tell({ ...answer, text, ms: now() - began, isCut, hasEnded });
+  const say = (isCut: boolean, hasEnded: boolean): void =>
+    tell({ ...answer, text, ms: now() - began, isCut, hasEnded });
   say(false, false);
   const reader = response.body?.getReader();
   const decoder = new TextDecoder();

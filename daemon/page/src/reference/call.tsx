@@ -29,7 +29,17 @@ function ShapeView({ schema, document, marks }: Described): JSX.Element {
   );
 }
 
-function Member({ name, isRequired, words, children }: { name: string; isRequired: boolean; words: string; children: JSX.Element }): JSX.Element {
+function Member({
+  name,
+  isRequired,
+  words,
+  children,
+}: {
+  name: string;
+  isRequired: boolean;
+  words: string;
+  children: JSX.Element;
+}): JSX.Element {
   return (
     <div class="member">
       <dt>
@@ -90,21 +100,39 @@ function ContentView({ content, document }: { content: Content; document: Docume
   );
 }
 
-function Answer({ status, response, document, isOpen }: { status: string; response: Response; document: Document; isOpen: boolean }): JSX.Element {
+function Answer({
+  status,
+  response,
+  document,
+  isOpen,
+}: {
+  status: string;
+  response: Response;
+  document: Document;
+  isOpen: boolean;
+}): JSX.Element {
   const shown = useSignal(isOpen);
   const kind = status.startsWith('2') ? 'good' : status.startsWith('3') ? '' : 'bad';
   return (
     <details class="answer" open={isOpen} onToggle={(event) => (shown.value = event.currentTarget.open)}>
       <summary>
         <span class={`tag ${kind}`}>{status}</span>
-        <span>
-          {kind === 'bad' ? <Prose text={response.description ?? ''} /> : statusName(status)}
-        </span>
+        <span>{kind === 'bad' ? <Prose text={response.description ?? ''} /> : statusName(status)}</span>
       </summary>
       {shown.value && (
         <div class="answer-more">
-          {kind === 'bad' ? <p>{statusName(status)}</p> : <p><Prose text={response.description ?? ''} /></p>}
-          {response.content ? <ContentView content={response.content} document={document} /> : <p class="aside">Without a body.</p>}
+          {kind === 'bad' ? (
+            <p>{statusName(status)}</p>
+          ) : (
+            <p>
+              <Prose text={response.description ?? ''} />
+            </p>
+          )}
+          {response.content ? (
+            <ContentView content={response.content} document={document} />
+          ) : (
+            <p class="aside">Without a body.</p>
+          )}
         </div>
       )}
     </details>
@@ -137,7 +165,8 @@ export function CallView({ call, document }: { call: Call; document: Document })
           <Method of={call} /> <Path of={call} />
         </h1>
         <p>
-          <Prose text={call.summary} /> It {roleWords(call)}, and {call.changes ? 'may change something' : 'changes nothing'}.
+          <Prose text={call.summary} /> It {roleWords(call)}, and{' '}
+          {call.changes ? 'may change something' : 'changes nothing'}.
         </p>
       </header>
       <div class="call-body">

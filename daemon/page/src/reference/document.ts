@@ -109,7 +109,9 @@ export function callsOf(document: Document): Call[] {
         roleWithoutBoot: operation['x-role-without-boot'] ?? null,
         changes: method !== 'get',
         parameters: parametersOf(document, operation),
-        body: sent ? { isRequired: operation.requestBody?.required === true, schema: sent.schema ?? {}, example: sent.example } : null,
+        body: sent
+          ? { isRequired: operation.requestBody?.required === true, schema: sent.schema ?? {}, example: sent.example }
+          : null,
         responses: Object.entries(operation.responses),
       });
     }
@@ -119,7 +121,10 @@ export function callsOf(document: Document): Call[] {
 
 /// Calls whose path, summary or group has every word of the filter; in groups, in the order of the document.
 export function groupsOf(calls: readonly Call[], filter: string): [group: string, calls: Call[]][] {
-  const words = filter.toLowerCase().split(/\s+/).filter((word) => word !== '');
+  const words = filter
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
   const groups = new Map<string, Call[]>();
   for (const call of calls) {
     const text = `${call.method} ${call.path} ${call.summary} ${call.group} ${call.role}`.toLowerCase();
@@ -136,5 +141,6 @@ export function refusalFor(call: Call, me: Me | null, asBoot: boolean): string |
   const needed = call.roleWithoutBoot !== null && !asBoot ? call.roleWithoutBoot : call.role;
   if (needed === 'none' || me === null || ranks.indexOf(me.role) >= ranks.indexOf(needed)) return null;
   const instead = needed === call.role ? '' : `; with a Pawl-Boot, ${call.role} is enough`;
-  return `This call needs the role ${needed}. ${me.token === null ? 'You have' : `The token ${me.token} has`} the role ${me.role}${instead}.`;
+  const who = me.token === null ? 'You have' : `The token ${me.token} has`;
+  return `This call needs the role ${needed}. ${who} the role ${me.role}${instead}.`;
 }

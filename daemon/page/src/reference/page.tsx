@@ -34,7 +34,10 @@ function useDocument(): { document: Document | null; failed: string | null } {
           found.value = await client.get<Document>('openapi.json');
           failed.value = null;
         } catch (error) {
-          failed.value = error instanceof Refused && error.code === 'starting' ? 'pawld is starting: it replays its log' : errorWords(error);
+          failed.value =
+            error instanceof Refused && error.code === 'starting'
+              ? 'pawld is starting: it replays its log'
+              : errorWords(error);
           await new Promise((done) => setTimeout(done, 1000));
         }
       }
@@ -106,7 +109,11 @@ function List({ calls, chosen }: { calls: Call[]; chosen: string }): JSX.Element
           <ul>
             {each.map((call) => (
               <li key={call.id}>
-                <a href={`#${call.id}`} title={call.summary} {...(call.id === chosen ? { 'aria-current': 'true' as const } : {})}>
+                <a
+                  href={`#${call.id}`}
+                  title={call.summary}
+                  {...(call.id === chosen ? { 'aria-current': 'true' as const } : {})}
+                >
                   <Method of={call} /> <Path of={call} />
                 </a>
               </li>
@@ -118,25 +125,30 @@ function List({ calls, chosen }: { calls: Call[]; chosen: string }): JSX.Element
   );
 }
 
+/// As whom calls are made.
+function whoWords(): string {
+  const who = me.value;
+  if (who === null && wantsToken.value === null) return 'Asking who is here …';
+  if (who === null) {
+    return 'This pawld asks for a token: the descriptions can be read without, and a call asks you to sign in.';
+  }
+  if (who.token === null) return `This pawld has no tokens: calls from here have the role ${who.role}.`;
+  const limits = who.limits === null ? '' : `, limited (${who.limits})`;
+  return `Calls from here have the role ${who.role}, of the token ${who.token}${limits}.`;
+}
+
 function Intro({ calls, version }: { calls: Call[]; version: string }): JSX.Element {
   return (
     <section class="panel intro">
       <h1>The API of pawld {version}</h1>
       <p>
-        {counted(calls.length, 'call')}, as pawld itself describes them in <a href="openapi.json">openapi.json</a>. Choose one to
-        see what it takes and answers, and to try it here.
+        {counted(calls.length, 'call')}, as pawld itself describes them in <a href="openapi.json">openapi.json</a>.
+        Choose one to see what it takes and answers, and to try it here.
       </p>
-      <p>
-        {me.value === null
-          ? wantsToken.value === null
-            ? 'Asking who is here …'
-            : 'This pawld asks for a token: the descriptions can be read without, and a call asks you to sign in.'
-          : me.value.token === null
-            ? `This pawld has no tokens: calls from here have the role ${me.value.role}.`
-            : `Calls from here have the role ${me.value.role}, of the token ${me.value.token}${me.value.limits === null ? '' : `, limited (${me.value.limits})`}.`}
-      </p>
+      <p>{whoWords()}</p>
       <p class="aside">
-        <kbd>/</kbd> goes to the filter, <kbd>↑</kbd> <kbd>↓</kbd> from call to call, <kbd>g</kbd> and then <kbd>b</kbd> to the board.
+        <kbd>/</kbd> goes to the filter, <kbd>↑</kbd> <kbd>↓</kbd> from call to call, <kbd>g</kbd> and then <kbd>b</kbd>{' '}
+        to the board.
       </p>
     </section>
   );
@@ -153,7 +165,11 @@ export function Reference(): JSX.Element {
   }, [call]);
   return (
     <>
-      <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById('main')?.focus())}>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => (event.preventDefault(), document.getElementById('main')?.focus())}
+      >
         To the content
       </a>
       <Bar current="api" hrefOf={hrefOf}>

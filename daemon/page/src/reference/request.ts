@@ -14,7 +14,8 @@ export interface Request {
   body: string | null;
 }
 
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : value === undefined ? '' : JSON.stringify(value, null, 2));
+const textOf = (value: unknown): string =>
+  typeof value === 'string' ? value : value === undefined ? '' : JSON.stringify(value, null, 2);
 
 /// As the form begins: what has to be sent has its example.
 export function filledFor(call: Call): Filled {

@@ -30,7 +30,12 @@ function merged(document: Document, one: Schema, two: Schema): Schema {
     properties[name] = known ? merged(document, whole(document, known), whole(document, schema)) : schema;
   }
   const required = [...new Set([...(one.required ?? []), ...(two.required ?? [])])];
-  return { ...one, ...two, ...(Object.keys(properties).length > 0 && { properties }), ...(required.length > 0 && { required }) };
+  return {
+    ...one,
+    ...two,
+    ...(Object.keys(properties).length > 0 && { properties }),
+    ...(required.length > 0 && { required }),
+  };
 }
 
 function between(least: number | undefined, most: number | undefined): string {
@@ -43,7 +48,9 @@ function plain(schema: Schema, type: string): string {
   if (schema.enum) return `${schema.enum.length === 1 ? '' : 'one of '}${schema.enum.map(String).join(', ')}`;
   switch (type) {
     case 'string':
-      return schema.format === 'date-time' ? 'time' : `text${schema.maxLength === undefined ? '' : `, at most ${number(schema.maxLength)} characters`}`;
+      return schema.format === 'date-time'
+        ? 'time'
+        : `text${schema.maxLength === undefined ? '' : `, at most ${number(schema.maxLength)} characters`}`;
     case 'integer':
     case 'number':
       return type + between(schema.minimum, schema.maximum);
@@ -58,7 +65,10 @@ export function shapeOf(document: Document, schema: Schema): Shape {
   if (choices) {
     const shapes = choices.filter((each) => !isNull(each)).map((each) => shapeOf(document, each));
     const words = shapes.map(({ words: each }) => each).concat(choices.some(isNull) ? ['null'] : []);
-    return { words: [...new Set(words.join(' or ').split(' or '))].join(' or '), inner: shapes.find(({ inner }) => inner)?.inner ?? null };
+    return {
+      words: [...new Set(words.join(' or ').split(' or '))].join(' or '),
+      inner: shapes.find(({ inner }) => inner)?.inner ?? null,
+    };
   }
   const name = schema.$ref?.split('/').at(-1);
   if (name !== undefined) return { words: name, inner: whole(document, schema) };
@@ -70,18 +80,33 @@ export function shapeOf(document: Document, schema: Schema): Shape {
   if (type === 'array') {
     const item = shapeOf(document, schema.items ?? {});
     const count = between(schema.minItems, schema.maxItems);
-    return { words: `list of ${item.words}${count === '' ? '' : `, ${count.trim()} of them`}${orNull}`, inner: item.inner };
+    return {
+      words: `list of ${item.words}${count === '' ? '' : `, ${count.trim()} of them`}${orNull}`,
+      inner: item.inner,
+    };
   }
   if (type === 'object' || schema.properties || schema.allOf) {
     const itself = whole(document, schema);
     return { words: `object${orNull}`, inner: itself.properties ? itself : null };
   }
-  return { words: (type === undefined ? (types.length > 0 ? 'null' : 'any value') : plain(schema, type) + others.join('') + orNull) + usual, inner: null };
+  return {
+    words:
+      (type === undefined
+        ? types.length > 0
+          ? 'null'
+          : 'any value'
+        : plain(schema, type) + others.join('') + orNull) + usual,
+    inner: null,
+  };
 }
 
 /// The members of an object, the required ones first.
 export function linesOf(document: Document, schema: Schema): Line[] {
   const { properties = {}, required = [] } = whole(document, schema);
-  const lines = Object.entries(properties).map(([name, each]) => ({ name, isRequired: required.includes(name), schema: each }));
+  const lines = Object.entries(properties).map(([name, each]) => ({
+    name,
+    isRequired: required.includes(name),
+    schema: each,
+  }));
   return [...lines.filter(({ isRequired }) => isRequired), ...lines.filter(({ isRequired }) => !isRequired)];
 }

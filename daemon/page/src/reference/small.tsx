@@ -30,7 +30,11 @@ export function Prose({ text }: { text: string }): JSX.Element {
     <>
       {parts.map((part, at) => {
         if (at % 2 === 0) return visible(part);
-        return part.startsWith('`') ? <code key={at}>{visible(part.slice(1, -1))}</code> : visible(/^\[([^\]]*)\]/.exec(part)?.[1] ?? part);
+        return part.startsWith('`') ? (
+          <code key={at}>{visible(part.slice(1, -1))}</code>
+        ) : (
+          visible(/^\[([^\]]*)\]/.exec(part)?.[1] ?? part)
+        );
       })}
     </>
   );

@@ -16,14 +16,23 @@ import { statusName } from './statuses';
 /// More than this in one element makes a browser slow; the rest can be saved.
 const shownMax = 200_000;
 
-function Field({ parameter, value, change }: { parameter: Parameter; value: string; change: (value: string) => void }): JSX.Element {
+function Field({
+  parameter,
+  value,
+  change,
+}: {
+  parameter: Parameter;
+  value: string;
+  change: (value: string) => void;
+}): JSX.Element {
   const { name, required, schema, example, in: place } = parameter;
   const set = (event: Event): void => change((event.currentTarget as HTMLInputElement | HTMLSelectElement).value);
   const hint = example === undefined ? '' : `for example ${String(example)}`;
   return (
     <label class="field try-field">
       <span>
-        <code>{name}</code> {required ? '' : <span class="quiet-text">{place === 'header' ? 'header' : 'optional'}</span>}
+        <code>{name}</code>{' '}
+        {required ? '' : <span class="quiet-text">{place === 'header' ? 'header' : 'optional'}</span>}
       </span>
       {schema?.enum ? (
         <select value={value} onChange={set}>
@@ -35,7 +44,15 @@ function Field({ parameter, value, change }: { parameter: Parameter; value: stri
           ))}
         </select>
       ) : (
-        <input type="text" name={name} value={value} placeholder={required ? '' : hint} onInput={set} autocomplete="off" spellcheck={false} />
+        <input
+          type="text"
+          name={name}
+          value={value}
+          placeholder={required ? '' : hint}
+          onInput={set}
+          autocomplete="off"
+          spellcheck={false}
+        />
       )}
     </label>
   );
@@ -71,7 +88,9 @@ function Result({ answer }: { answer: Answered }): JSX.Element {
         <span class={`tag ${kind}`}>{status}</span> {answer.statusText || statusName(String(status))} ·{' '}
         {hasEnded ? `took ${exactSpan(ms)}` : 'the answer is coming in …'}
       </p>
-      {isCut && <p class="aside">Cut off: a stream is shown up to its first {recordsMax} records, or to when you stop it.</p>}
+      {isCut && (
+        <p class="aside">Cut off: a stream is shown up to its first {recordsMax} records, or to when you stop it.</p>
+      )}
       <details>
         <summary>
           Headers <span class="count">{headers.length}</span>
@@ -135,7 +154,13 @@ export function Try({ call }: { call: Call }): JSX.Element {
     running.value = stopper;
     answer.value = null;
     try {
-      await answerTo({ base: client.base, request, token: token.peek(), signal: stopper.signal, tell: (each) => (answer.value = each) });
+      await answerTo({
+        base: client.base,
+        request,
+        token: token.peek(),
+        signal: stopper.signal,
+        tell: (each) => (answer.value = each),
+      });
       if (answer.peek()?.status === 401 && !isSigned(call)) client.unauthorized();
     } catch (error) {
       problem.value = stopper.signal.aborted ? 'Stopped before pawld answered.' : failureWords(error);
@@ -160,7 +185,10 @@ export function Try({ call }: { call: Call }): JSX.Element {
     <aside class="panel try" aria-label="Try it">
       <h2>Try it</h2>
       {isSigned(call) ? (
-        <p>A delivery is signed with the secret of its webhook, which this page does not have: it cannot be sent from here.</p>
+        <p>
+          A delivery is signed with the secret of its webhook, which this page does not have: it cannot be sent from
+          here.
+        </p>
       ) : wantsToken.value !== null && call.role !== 'none' ? (
         <SignIn signedIn={() => {}}>
           <h3>Sign in</h3>

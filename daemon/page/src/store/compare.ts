@@ -44,11 +44,16 @@ export interface Difference {
 }
 
 type Fields = { [name: string]: Value };
-const isFields = (value: Value | undefined): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isFields = (value: Value | undefined): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function collect(path: string, before: Value | undefined, after: Value | undefined, found: FieldChange[]): void {
   if (JSON.stringify(before ?? null) === JSON.stringify(after ?? null)) return;
-  if (isFields(before ?? after ?? null) && (isFields(before) || (before ?? null) === null) && (isFields(after) || (after ?? null) === null)) {
+  if (
+    isFields(before ?? after ?? null) &&
+    (isFields(before) || (before ?? null) === null) &&
+    (isFields(after) || (after ?? null) === null)
+  ) {
     const [one, two] = [(before ?? {}) as Fields, (after ?? {}) as Fields];
     const names = new Set([...Object.keys(one), ...Object.keys(two)]);
     for (const name of names) collect(path === '' ? name : `${path}.${name}`, one[name], two[name], found);
@@ -61,7 +66,8 @@ function collect(path: string, before: Value | undefined, after: Value | undefin
 }
 
 /// A list of numbers or words is one value; one of objects is compared object by object.
-const hasFields = (...lists: (Value | undefined)[]): boolean => lists.some((list) => Array.isArray(list) && list.some(isFields));
+const hasFields = (...lists: (Value | undefined)[]): boolean =>
+  lists.some((list) => Array.isArray(list) && list.some(isFields));
 
 /// The fields that differ, those of objects within by their paths.
 export function fieldsBetween(before: Value, after: Value): FieldChange[] {
@@ -105,22 +111,39 @@ export function differenceOf(row: ComparedRow): Difference {
 }
 
 /// A value in one line.
-export const shownValue = (value: Value): string => (value === null ? '–' : typeof value === 'string' ? value : JSON.stringify(value));
+export const shownValue = (value: Value): string =>
+  value === null ? '–' : typeof value === 'string' ? value : JSON.stringify(value);
 
 const order: RowKind[] = ['task', 'job', 'lease', 'boot', 'pipeline', 'setting'];
 
 /// Which tasks are not there at the first of the two positions, and which at the second.
 export function tasksMissing(rows: readonly ComparedRow[]): { from: Set<number>; to: Set<number> } {
-  const idsOf = (change: Change): number[] => rows.map(differenceOf).flatMap((each) => (each.row.row === 'task' && each.change === change ? [Number(each.row.id)] : []));
+  const idsOf = (change: Change): number[] =>
+    rows
+      .map(differenceOf)
+      .flatMap((each) => (each.row.row === 'task' && each.change === change ? [Number(each.row.id)] : []));
   return { from: new Set(idsOf('added')), to: new Set(idsOf('removed')) };
 }
 
 /// The differences that have every word of the filter in their name, kind or fields; by kind, tasks first.
-export function differencesIn(rows: readonly ComparedRow[], filter: string): [kind: RowKind, differences: Difference[]][] {
-  const words = filter.toLowerCase().split(/\s+/).filter((word) => word !== '');
+export function differencesIn(
+  rows: readonly ComparedRow[],
+  filter: string,
+): [kind: RowKind, differences: Difference[]][] {
+  const words = filter
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
   const passes = ({ row, change, name, task, fields }: Difference): boolean => {
     const ofTask = task === null ? '' : `task ${task}`;
-    const text = [row.row, change, name, row.id, ofTask, ...fields.map(({ path, before, after }) => `${path} ${shownValue(before)} ${shownValue(after)}`)];
+    const text = [
+      row.row,
+      change,
+      name,
+      row.id,
+      ofTask,
+      ...fields.map(({ path, before, after }) => `${path} ${shownValue(before)} ${shownValue(after)}`),
+    ];
     const all = text.join(' ').toLowerCase();
     return words.every((word) => all.includes(word));
   };

@@ -78,9 +78,13 @@ export function causeAlone(report: Pick<Report, 'incident' | 'ended'>): string {
   return words;
 }
 
-/// A report as the client asks for it. Each takes its turn at pawld: while others wait, it is asked for again when pawld
-/// says so.
-export async function patiently<T>(ask: () => Promise<T>, isOver: () => boolean, pause: (ms: number) => Promise<void>): Promise<T | null> {
+/// Asks for a report or a file of one. Each takes its turn at pawld: while others wait, it is asked for again when
+/// pawld says so.
+export async function patiently<T>(
+  ask: () => Promise<T>,
+  isOver: () => boolean,
+  pause: (ms: number) => Promise<void>,
+): Promise<T | null> {
   while (!isOver()) {
     try {
       return await ask();
@@ -92,7 +96,8 @@ export async function patiently<T>(ask: () => Promise<T>, isOver: () => boolean,
   return null;
 }
 
-export const reportOf = (client: Client, seq: number, signal: AbortSignal): Promise<Report> => client.get<Report>(`v1/incidents/${seq}`, {}, signal);
+export const reportOf = (client: Client, seq: number, signal: AbortSignal): Promise<Report> =>
+  client.get<Report>(`v1/incidents/${seq}`, {}, signal);
 
 /// A file of an incident: its page, or its redacted log.
 export async function fileOf(client: Client, seq: number, what: 'page' | 'log', signal: AbortSignal): Promise<Blob> {

@@ -41,7 +41,10 @@ export async function readPast(client: Client): Promise<Past> {
     itemsOf<Boot>(client, 'v1/boots'),
   ]);
   const leases = await allOf<Lease>(client, 'v1/leases');
-  const jobs = [...(await allOf<Job>(client, 'v1/jobs', { status: 'running' })), ...(await allOf<Job>(client, 'v1/jobs', { status: 'queued' }))];
+  const jobs = [
+    ...(await allOf<Job>(client, 'v1/jobs', { status: 'running' })),
+    ...(await allOf<Job>(client, 'v1/jobs', { status: 'queued' })),
+  ];
   const tasks = await allOf<Task>(client, 'v1/tasks', { live: true });
   return { about, time, pipelines, repos, boots, leases, jobs, tasks };
 }

@@ -1,5 +1,5 @@
-// The rows that the page knows: tasks, jobs, leases and what they name. Each task's signal is its own, so a change draws
-// what shows that task again and nothing else.
+// The rows that the page knows: tasks, jobs, leases and what they name. Each task's signal is its own, so a change
+// draws what shows that task again and nothing else.
 import { batch, signal, type Signal } from '@preact/signals';
 import type { Boot, Definition, Job, Lease, LogRecord, Pipeline, Repo, Task } from '../api/types';
 import { Columns } from './columns';

@@ -1,5 +1,5 @@
-// All that is known of one task, live or ended: its row, its records, its runs, and its story as pawld tells it, kept up
-// by the log.
+// All that is known of one task, live or ended: its row, its records, its runs, and its story as pawld tells it, kept
+// up by the log.
 import { batch, signal, type Signal } from '@preact/signals';
 import { errorWords, isForGood, Refused, type Client } from '../api/client';
 import type { Job, LogRecord, LogRun, Task } from '../api/types';
@@ -62,7 +62,10 @@ export class Story {
   private concerns({ data, type }: LogRecord): boolean {
     if (data['task'] === this.id || data['key'] === `task:${this.id}`) return true;
     if (type === 'RefusalsFolded') return true;
-    return typeof data['job'] === 'number' && (this.jobs.has(data['job']) || this.world.jobs.get(data['job'])?.task === this.id);
+    return (
+      typeof data['job'] === 'number' &&
+      (this.jobs.has(data['job']) || this.world.jobs.get(data['job'])?.task === this.id)
+    );
   }
 
   private soon(): void {
@@ -94,7 +97,8 @@ export class Story {
       });
       this.tellSoon();
       // A gate that runs is in no record: its run tells when it has ended.
-      if (!isPast && runs.some(({ ended_at }) => ended_at === null)) this.timer ??= setTimeout(() => ((this.timer = null), void this.read()), 2000);
+      if (!isPast && runs.some(({ ended_at }) => ended_at === null))
+        this.timer ??= setTimeout(() => ((this.timer = null), void this.read()), 2000);
     } catch (error) {
       if (this.isOver || (error instanceof Refused && error.status === 401)) return;
       const isUnknown = error instanceof Refused && error.status === 404;
@@ -113,10 +117,13 @@ export class Story {
   private tellSoon(afterMs = 0): void {
     if (this.isOver || this.isTelling || this.tellingTimer || this.toldUpTo === this.after) return;
     const wait = Math.max(afterMs, this.toldMs + tellingMs - Date.now());
-    this.tellingTimer = setTimeout(() => {
-      this.tellingTimer = null;
-      void this.tell();
-    }, Math.max(0, wait));
+    this.tellingTimer = setTimeout(
+      () => {
+        this.tellingTimer = null;
+        void this.tell();
+      },
+      Math.max(0, wait),
+    );
   }
 
   private async tell(): Promise<void> {
@@ -154,7 +161,10 @@ export class Story {
         this.isAll.value = false;
         break;
       }
-      const page: { items: LogRecord[]; next: number | null } = await this.client.get(`v1/tasks/${this.id}/history`, { after: next, limit: 1000 });
+      const page: { items: LogRecord[]; next: number | null } = await this.client.get(`v1/tasks/${this.id}/history`, {
+        after: next,
+        limit: 1000,
+      });
       fresh.push(...page.items);
       next = page.next;
     }

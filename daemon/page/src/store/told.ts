@@ -57,7 +57,16 @@ function lineOfEntry(told: Told, { lane, refused, says, notes, because, findings
 /// A record that pawld has not told of (yet), in this page's own words.
 function lineOfRecord(record: LogRecord): Line {
   const { actor, does, refused } = sentenceOf(record);
-  return { record, actor, says: does, notes: refused === null ? [] : [`refused: ${refused}`], because: [], findings: [], isRefused: refused !== null, like: [] };
+  return {
+    record,
+    actor,
+    says: does,
+    notes: refused === null ? [] : [`refused: ${refused}`],
+    because: [],
+    findings: [],
+    isRefused: refused !== null,
+    like: [],
+  };
 }
 
 /// The story, and behind it the records that came since; without a story, all records. `records` are in their order.

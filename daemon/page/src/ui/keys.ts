@@ -3,7 +3,8 @@
 /// Whether a key goes into a field: then it is text.
 export const isTyping = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement &&
-  target.closest('input:not([type=range], [type=checkbox], [type=radio]), select, textarea, [contenteditable]') !== null;
+  target.closest('input:not([type=range], [type=checkbox], [type=radio]), select, textarea, [contenteditable]') !==
+    null;
 
 /// Whether a key is a command to the page: not one to the browser, nor to a dialog.
 export const isCommand = (event: KeyboardEvent): boolean =>

@@ -6,7 +6,17 @@ import { errorWords, isForGood, Refused } from '../api/client';
 import { client } from '../api/session';
 import { hashOf, numberTyped, place, setFilter } from '../route';
 import { msOf } from '../store/clock';
-import { differencesIn, shownValue, tasksMissing, turned, type Change, type Comparison, type Difference, type FieldChange, type RowKind } from '../store/compare';
+import {
+  differencesIn,
+  shownValue,
+  tasksMissing,
+  turned,
+  type Change,
+  type Comparison,
+  type Difference,
+  type FieldChange,
+  type RowKind,
+} from '../store/compare';
 import { Empty, Failure, Loading, Name, When } from '../ui/parts';
 import { useSlow } from '../ui/slow';
 import { counted, span } from '../words/time';
@@ -88,7 +98,11 @@ function Row({ difference, missing, from, to }: { difference: Difference; missin
   );
 }
 
-function Kind({ kind, differences, ...rest }: { kind: RowKind; differences: Difference[]; missing: Missing } & Sides): JSX.Element {
+function Kind({
+  kind,
+  differences,
+  ...rest
+}: { kind: RowKind; differences: Difference[]; missing: Missing } & Sides): JSX.Element {
   const shown = useSignal(shownStep);
   const hidden = differences.length - shown.value;
   return (
@@ -122,7 +136,11 @@ function Side({ name, seq, time }: { name: string; seq: number; time: string | n
 }
 
 /// Reads it, and again while pawld has no time for it. What was there stays until then.
-function useComparison({ from, to }: Sides): { comparison: Comparison | null; failed: string | null; again: () => void } {
+function useComparison({ from, to }: Sides): {
+  comparison: Comparison | null;
+  failed: string | null;
+  again: () => void;
+} {
   const state = useSignal<{ comparison: Comparison | null; failed: string | null }>({ comparison: null, failed: null });
   const turn = useSignal(0);
   useEffect(() => {
@@ -138,7 +156,8 @@ function useComparison({ from, to }: Sides): { comparison: Comparison | null; fa
         } catch (error) {
           if (wanted.signal.aborted) return;
           const isBusy = error instanceof Refused && error.code === 'too_many_past';
-          if (!isBusy) state.value = { comparison: isForGood(error) ? null : state.peek().comparison, failed: errorWords(error) };
+          if (!isBusy)
+            state.value = { comparison: isForGood(error) ? null : state.peek().comparison, failed: errorWords(error) };
           if (isForGood(error)) return;
           await new Promise((done) => setTimeout(done, pauseMs));
         }
@@ -186,14 +205,19 @@ function Compared({ from, to }: Sides): JSX.Element {
           <Side name={place.value.at === null ? 'To now' : 'To'} seq={sides.to} time={shown?.to_time ?? null} />
         </dl>
         {apart !== null && <span class="quiet-text">{span(apart)} apart</span>}
-        <button type="button" onClick={() => (location.hash = hashOf({ view: 'compare', id: to, filters: place.value.filters, at: from }))}>
+        <button
+          type="button"
+          onClick={() => (location.hash = hashOf({ view: 'compare', id: to, filters: place.value.filters, at: from }))}
+        >
           Swap
         </button>
       </div>
       {failed !== null && <Failure words={failed} again={again} />}
       {isSame && (
         <Empty title={`Both positions are record ${number(from)}`}>
-          <p>So nothing differs. Go to another one above{place.value.at === null ? ', or wait for the next record' : ''}.</p>
+          <p>
+            So nothing differs. Go to another one above{place.value.at === null ? ', or wait for the next record' : ''}.
+          </p>
         </Empty>
       )}
       {!isSame && !shown && failed === null && <Loading what="both positions" />}
@@ -208,7 +232,10 @@ function Compared({ from, to }: Sides): JSX.Element {
             onInput={(event) => setFilter('text', event.currentTarget.value)}
           />
           <span class="shown" role="status">
-            {counted(groups.reduce((sum, [, each]) => sum + each.length, 0), 'difference')}
+            {counted(
+              groups.reduce((sum, [, each]) => sum + each.length, 0),
+              'difference',
+            )}
             {filter === '' ? '' : ' shown'}
           </span>
         </div>

@@ -98,7 +98,10 @@ function LineView({ line, gapMs, ...shown }: { line: Line; gapMs: number } & Sho
   }, [isChosen]);
   const more = notes.length + because.length + findings.length > 0;
   return (
-    <li ref={element} class={`line${isRefused ? ' is-refused' : ''}${isChosen ? ' is-chosen' : ''}${isQuiet(line) ? ' is-minor' : ''}`}>
+    <li
+      ref={element}
+      class={`line${isRefused ? ' is-refused' : ''}${isChosen ? ' is-chosen' : ''}${isQuiet(line) ? ' is-minor' : ''}`}
+    >
       <details onToggle={(event) => (isOpen.value = event.currentTarget.open)}>
         <summary>
           <time dateTime={record.time} title={record.time}>
@@ -162,14 +165,20 @@ export function HistoryView({ lines, selected, isAll, untold }: History): JSX.El
         </h2>
         {refused.length > 0 && (
           <label class="check">
-            <input type="checkbox" checked={only.value === 'refused'} onChange={(event) => (only.value = event.currentTarget.checked ? 'refused' : 'all')} />
+            <input
+              type="checkbox"
+              checked={only.value === 'refused'}
+              onChange={(event) => (only.value = event.currentTarget.checked ? 'refused' : 'all')}
+            />
             Refused acts ({refused.length})
           </label>
         )}
       </div>
       {wanted.length === 0 && <Empty title="No record names this task" />}
       {untold !== null && <p class="aside">The records alone, without what led to each: {visible(untold)}.</p>}
-      {!isAll && <p class="aside">This history is long: its first {all.length.toLocaleString('en')} records are here.</p>}
+      {!isAll && (
+        <p class="aside">This history is long: its first {all.length.toLocaleString('en')} records are here.</p>
+      )}
       {first > 0 && (
         <button type="button" class="quiet" onClick={() => (shown.value += shownStep)}>
           Show {Math.min(first, shownStep)} earlier of {first}

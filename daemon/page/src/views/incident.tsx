@@ -170,7 +170,11 @@ function Download({ seq, what, label }: { seq: number; what: 'page' | 'log'; lab
     failed.value = null;
     const { signal } = stopper.current;
     try {
-      const file = await patiently(() => fileOf(client, seq, what, signal), () => signal.aborted, pause);
+      const file = await patiently(
+        () => fileOf(client, seq, what, signal),
+        () => signal.aborted,
+        pause,
+      );
       if (file) save(file, `incident-${seq}.${what === 'page' ? 'html' : 'jsonl'}`);
     } catch (error) {
       if (!signal.aborted) failed.value = errorWords(error);
@@ -256,7 +260,8 @@ function ReportView({ report, seq }: { report: Report; seq: number }): JSX.Eleme
               <ul>
                 {others.map((other) => (
                   <li key={other.seq} class="finding">
-                    <a href={hashOf({ view: 'incident', id: other.seq })}>record {number(other.seq)}</a>: <Name text={other.what} />
+                    <a href={hashOf({ view: 'incident', id: other.seq })}>record {number(other.seq)}</a>:{' '}
+                    <Name text={other.what} />
                   </li>
                 ))}
               </ul>
@@ -305,7 +310,11 @@ function Asked({ seq }: { seq: number }): JSX.Element {
   useEffect(() => {
     const stopper = new AbortController();
     const { signal } = stopper;
-    patiently(() => reportOf(client, seq, signal), () => signal.aborted, pause).then(
+    patiently(
+      () => reportOf(client, seq, signal),
+      () => signal.aborted,
+      pause,
+    ).then(
       (found) => (report.value = found),
       (error: unknown) => {
         if (signal.aborted || (error instanceof Refused && error.status === 401)) return;

@@ -52,7 +52,15 @@ function Found({ finding }: { finding: LogFinding }): JSX.Element {
         {task !== null && <a href={taskHash(task)}>task {task}</a>}
         {invariant !== null && <span class="tag">invariant {invariant}</span>}
       </p>
-      <p class="finding-what">{kind === 'incident' ? <a class="finding-link" href={hashOf({ view: 'incident', id: seq })}>{words}</a> : words}</p>
+      <p class="finding-what">
+        {kind === 'incident' ? (
+          <a class="finding-link" href={hashOf({ view: 'incident', id: seq })}>
+            {words}
+          </a>
+        ) : (
+          words
+        )}
+      </p>
       <Chain finding={finding} />
       <Decided lines={decided} />
     </li>
@@ -71,18 +79,18 @@ export function Ended({ end, within = null }: { end: BadEnd; within?: number | n
           </a>
         )}
         {seq !== null && <Seq seq={seq} task={task} />}
-        {let_go !== null && (
-          <span class="tag good">
-            let go on by record {number(let_go)}
-          </span>
-        )}
+        {let_go !== null && <span class="tag good">let go on by record {number(let_go)}</span>}
       </p>
       <p class="finding-what">
         <Name text={what} />
       </p>
       {(cause === null || cause !== within) && (
         <p class="chain">
-          {cause === null ? 'by itself' : <a href={hashOf({ view: 'incident', id: cause })}>the cause is record {number(cause)}</a>}
+          {cause === null ? (
+            'by itself'
+          ) : (
+            <a href={hashOf({ view: 'incident', id: cause })}>the cause is record {number(cause)}</a>
+          )}
           {by_itself !== null && (
             <>
               : <Name text={by_itself} />
@@ -99,8 +107,8 @@ function Off(): JSX.Element {
   return (
     <Empty title="This pawld does not look for incidents">
       <p>
-        Start it with <code>--audit-percent 5</code>, or without that option: it then follows its own log with at most 5 % of one
-        core. <code>pawl check</code> looks once, on the data folder.
+        Start it with <code>--audit-percent 5</code>, or without that option: it then follows its own log with at most 5
+        % of one core. <code>pawl check</code> looks once, on the data folder.
       </p>
     </Empty>
   );
@@ -112,15 +120,17 @@ function Audited({ incidents }: { incidents: Incidents }): JSX.Element {
   return (
     <>
       <p class="aside" role="status">
-        {audited === null ? `Nothing is looked at yet of ${number(head)} records` : `As of record ${number(audited)} of ${number(head)}`}
+        {audited === null
+          ? `Nothing is looked at yet of ${number(head)} records`
+          : `As of record ${number(audited)} of ${number(head)}`}
         {isBehind && ': pawld still reads its log'}
         {first !== null && first > 1 && `. It begins with record ${number(first)}`}
         {place.value.at !== null && '. This is about the whole log, also while you look back'}.
       </p>
       {stopped_at !== null && (
         <p class="banner bad">
-          Record {number(stopped_at)} cannot be read on from: <code>pawl check</code> says why. What is here is about the records before
-          it.
+          Record {number(stopped_at)} cannot be read on from: <code>pawl check</code> says why. What is here is about
+          the records before it.
         </p>
       )}
     </>
@@ -128,9 +138,12 @@ function Audited({ incidents }: { incidents: Incidents }): JSX.Element {
 }
 
 export function IncidentsView(): JSX.Element {
-  const { reading, again } = useWhole('incidents', () => client.present<Incidents>('v1/incidents', { limit: listedMax }));
+  const { reading, again } = useWhole('incidents', () =>
+    client.present<Incidents>('v1/incidents', { limit: listedMax }),
+  );
   const { value, failed } = reading.value;
-  const isBehind = value !== null && value.percent > 0 && value.stopped_at === null && (value.audited ?? 0) < value.head;
+  const isBehind =
+    value !== null && value.percent > 0 && value.stopped_at === null && (value.audited ?? 0) < value.head;
   // Asked again while it comes nearer; a new record is told of anyway.
   useEffect(() => {
     if (!isBehind) return;
@@ -141,7 +154,10 @@ export function IncidentsView(): JSX.Element {
   return (
     <div class="page">
       <h1>
-        Incidents {value && !isOff && <span class="count">{value.findings.filter(({ kind }) => kind === 'incident').length}</span>}
+        Incidents{' '}
+        {value && !isOff && (
+          <span class="count">{value.findings.filter(({ kind }) => kind === 'incident').length}</span>
+        )}
       </h1>
       {failed !== null && <Failure words={failed} again={again} />}
       {!value && failed === null && <Loading what="what was found" />}
@@ -181,7 +197,9 @@ export function IncidentsView(): JSX.Element {
                   <Ended key={`${end.seq}/${end.what}`} end={end} />
                 ))}
               </ul>
-              {value.ended_total > value.ended.length && <p class="aside">The first {number(value.ended.length)} are here.</p>}
+              {value.ended_total > value.ended.length && (
+                <p class="aside">The first {number(value.ended.length)} are here.</p>
+              )}
             </section>
           )}
         </>

@@ -134,7 +134,9 @@ export function PastBar({ at }: { at: number }): JSX.Element {
     if (task !== null) search(() => recordOfTask(client, task, shown.value, direction));
   };
   const onKey = (event: KeyboardEvent): void => {
-    const direction = { ArrowLeft: -1, ArrowDown: -1, PageDown: -1, ArrowRight: 1, ArrowUp: 1, PageUp: 1 }[event.key] as 1 | -1 | undefined;
+    const direction = { ArrowLeft: -1, ArrowDown: -1, PageDown: -1, ArrowRight: 1, ArrowUp: 1, PageUp: 1 }[
+      event.key
+    ] as 1 | -1 | undefined;
     if (direction === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     if (event.key.startsWith('Page')) byMinute(direction);
@@ -144,7 +146,13 @@ export function PastBar({ at }: { at: number }): JSX.Element {
   return (
     <section class="position" aria-label="Position in the log">
       <div class="position-where">
-        <button type="button" class="small icon" aria-label="One record back" disabled={shown.value <= 1} onClick={() => go(shown.value - 1)}>
+        <button
+          type="button"
+          class="small icon"
+          aria-label="One record back"
+          disabled={shown.value <= 1}
+          onClick={() => go(shown.value - 1)}
+        >
           ‹
         </button>
         <input
@@ -158,7 +166,13 @@ export function PastBar({ at }: { at: number }): JSX.Element {
           onInput={(event) => go(Number(event.currentTarget.value), dragMs)}
           onKeyDown={onKey}
         />
-        <button type="button" class="small icon" aria-label="One record on" disabled={head !== 0 && shown.value >= head} onClick={() => go(shown.value + 1)}>
+        <button
+          type="button"
+          class="small icon"
+          aria-label="One record on"
+          disabled={head !== 0 && shown.value >= head}
+          onClick={() => go(shown.value + 1)}
+        >
           ›
         </button>
         {view !== 'compare' && <CompareWith at={at} />}

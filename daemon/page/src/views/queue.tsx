@@ -36,7 +36,13 @@ interface Queue {
   running: Running[];
   queued: Waiting[];
   blocked: Blocked[];
-  reaper: { enabled: boolean; interval_s: number; last_run_age_s: number; reaped_total: number; troubles_total: number };
+  reaper: {
+    enabled: boolean;
+    interval_s: number;
+    last_run_age_s: number;
+    reaped_total: number;
+    troubles_total: number;
+  };
   reconciler: { enabled: boolean; moves_total: number };
   transition_lease: { enabled: boolean; active: number; reclaimed_total: number };
   alerts: { queued: number; sent_total: number; failed_total: number; dropped_total: number } | null; // null of the past
@@ -71,7 +77,9 @@ function Number_({ of, value, more, bad }: { of: string; value: string; more?: s
 function limitOf(job: Running): number | null {
   const entry = world.entry(job.task)?.value;
   const definition = entry ? world.definitionOf(entry.task.pipeline) : null;
-  return definition?.agents.find(({ name, run }) => name === job.agent && run !== null)?.timeout_s ?? job.run?.ttl ?? null;
+  return (
+    definition?.agents.find(({ name, run }) => name === job.agent && run !== null)?.timeout_s ?? job.run?.ttl ?? null
+  );
 }
 
 /// Tasks, or jobs: each with its work item and stage, and the cells that this list is for. pawld lists the first ones.
@@ -210,7 +218,9 @@ export function QueueView(): JSX.Element {
                 <Cell of="Waits for">
                   <Age since={job.queued_at} />
                 </Cell>
-                <Cell of="Why">{job.reason === null ? 'waits to be claimed' : (reasons[job.reason] ?? job.reason.replace(/_/g, ' '))}</Cell>
+                <Cell of="Why">
+                  {job.reason === null ? 'waits to be claimed' : (reasons[job.reason] ?? job.reason.replace(/_/g, ' '))}
+                </Cell>
               </>
             )}
           />

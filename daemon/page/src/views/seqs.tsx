@@ -4,7 +4,15 @@ import type { JSX } from 'preact';
 import { recordHash } from '../route';
 import { Name } from '../ui/parts';
 
-export function Seq({ seq, task = null, word = 'record ' }: { seq: number; task?: number | null; word?: string }): JSX.Element {
+export function Seq({
+  seq,
+  task = null,
+  word = 'record ',
+}: {
+  seq: number;
+  task?: number | null;
+  word?: string;
+}): JSX.Element {
   return <a href={recordHash(seq, task)}>{`${word}${seq.toLocaleString('en')}`}</a>;
 }
 

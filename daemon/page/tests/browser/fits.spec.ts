@@ -9,19 +9,34 @@ test.describe.configure({ mode: 'parallel' });
 const board = busyPawld();
 
 const views = (): [name: string, hash: string, ready: (page: Page) => Promise<void>][] => [
-  ['board', '#/board?ended=shown', async (page) => expect(page.getByRole('link', { name: 'SHOP-101', exact: true })).toBeVisible()],
-  ['queue', '#/queue', async (page) => expect(page.getByRole('table', { name: 'Running jobs' }).getByRole('link', { name: 'SHOP-105' })).toBeVisible()],
+  [
+    'board',
+    '#/board?ended=shown',
+    async (page) => expect(page.getByRole('link', { name: 'SHOP-101', exact: true })).toBeVisible(),
+  ],
+  [
+    'queue',
+    '#/queue',
+    async (page) =>
+      expect(page.getByRole('table', { name: 'Running jobs' }).getByRole('link', { name: 'SHOP-105' })).toBeVisible(),
+  ],
   ['leases', '#/leases', async (page) => expect(page.getByText('repo:depot')).toBeVisible()],
   ['workers', '#/workers', async (page) => expect(page.getByText('worker-7')).toBeVisible()],
   ['settings', '#/settings', async (page) => expect(page.getByText('queue.max_concurrency')).toBeVisible()],
   ['stuck', '#/stuck', async (page) => expect(page.getByText('pawl retry')).toBeVisible()],
   ['task', `#/task/${board.ids.blocked}`, async (page) => expect(page.getByRole('log')).toContainText('FAIL')],
-  ['contested task', `#/task/${board.ids.contested}`, async (page) => expect(page.getByText('refused: the lease is held')).toBeVisible()],
+  [
+    'contested task',
+    `#/task/${board.ids.contested}`,
+    async (page) => expect(page.getByText('refused: the lease is held')).toBeVisible(),
+  ],
 ];
 
 for (const [width, height] of sizes) {
   for (const colorScheme of ['light', 'dark'] as const) {
-    test(`every view fits ${width} px in ${colorScheme}, and has no violation of accessibility`, async ({ browser }) => {
+    test(`every view fits ${width} px in ${colorScheme}, and has no violation of accessibility`, async ({
+      browser,
+    }) => {
       const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: 'reduce' });
       const page = await context.newPage();
       const problems = watch(page);

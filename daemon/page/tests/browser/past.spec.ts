@@ -106,10 +106,15 @@ for (const scheme of ['light', 'dark'] as const) {
       await page.setViewportSize({ width, height: 800 });
       await page.goto(`${pawld.base}#/task/1@${at['claimed']}`);
       await expect(page.getByLabel('History').getByText('claims job 1')).toBeVisible();
-      const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      const sideways = await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
       expect(sideways, `${width} px`).toBeLessThanOrEqual(0);
       const { violations } = await new AxeBuilder({ page }).include('.position').analyze();
-      expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`), `${width} px`).toEqual([]);
+      expect(
+        violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`),
+        `${width} px`,
+      ).toEqual([]);
     }
   });
 }

@@ -16,7 +16,11 @@ test.beforeAll(async () => {
     ['ada', 'operate'],
     ['grace', 'read'],
   ] as const) {
-    const said = execFileSync(join(process.env['PAWL_BIN'] ?? '', 'pawl'), ['tokens', 'add', name, '--role', role, '--file', file], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    const said = execFileSync(
+      join(process.env['PAWL_BIN'] ?? '', 'pawl'),
+      ['tokens', 'add', name, '--role', role, '--file', file],
+      { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+    );
     tokens[name] = said.trim().split(/\s+/).at(-1) ?? '';
   }
   pawld.options.push('--tokens', file);
@@ -30,9 +34,12 @@ const body = (page: Page) => page.getByRole('region', { name: 'Body of the answe
 const list = (page: Page) => page.getByRole('navigation', { name: 'Calls' });
 
 async function open(page: Page, name: string | null, call: string): Promise<void> {
-  await page.addInitScript((token) => {
-    if (token !== null) sessionStorage.setItem('pawl.token', token);
-  }, name === null ? null : (tokens[name] ?? ''));
+  await page.addInitScript(
+    (token) => {
+      if (token !== null) sessionStorage.setItem('pawl.token', token);
+    },
+    name === null ? null : (tokens[name] ?? ''),
+  );
   await page.goto(`${pawld.base}api${call === '' ? '' : `#${call}`}`);
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
 }
@@ -119,7 +126,9 @@ test('token that may only read is told so, and sends nothing', async ({ page }) 
 test('without a token all can be read, and a call asks for one', async ({ page }) => {
   await open(page, null, 'get_v1_me');
   await expect(form(page).getByText('This pawld asks for a token.')).toBeVisible();
-  await form(page).getByLabel('Token').fill(tokens['grace'] ?? '');
+  await form(page)
+    .getByLabel('Token')
+    .fill(tokens['grace'] ?? '');
   await page.keyboard.press('Enter');
   await form(page).getByRole('button', { name: 'Try it' }).click();
   await expect(body(page)).toContainText('"token": "grace"');

@@ -30,7 +30,14 @@ test.beforeAll(async () => {
   await pawld.claim(worker);
   await pawld.lease('task:1', other);
   for (let times = 0; times < 3; times++) await pawld.lease('task:1', worker);
-  await pawld.ask('POST', 'v1/boots', { name: 'worker-7', boot_id: 'again', pid: 5, pid_start: 1, host: 'builder-7 x 1', version: '2.1' });
+  await pawld.ask('POST', 'v1/boots', {
+    name: 'worker-7',
+    boot_id: 'again',
+    pid: 5,
+    pid_start: 1,
+    host: 'builder-7 x 1',
+    version: '2.1',
+  });
   at['blocked'] = await seq();
   expect((await pawld.task(1)).blocked).toBe('job_failed');
 });
@@ -60,7 +67,13 @@ test('task has its story in the words of pawl explain, and each line what it res
 
 test('story that pawld refuses to tell leaves the records, and a sentence', async ({ page }) => {
   await page.route('**/v1/tasks/1/story*', (route) =>
-    route.fulfill({ status: 422, contentType: 'application/json', body: JSON.stringify({ error: { code: 'story_too_long', message: 'the records are spread over 600000 records of the log' } }) }),
+    route.fulfill({
+      status: 422,
+      contentType: 'application/json',
+      body: JSON.stringify({
+        error: { code: 'story_too_long', message: 'the records are spread over 600000 records of the log' },
+      }),
+    }),
   );
   await page.goto(`${pawld.base}#/task/1`);
   await expect(history(page)).toContainText('the records are spread over 600000 records of the log');
@@ -145,7 +158,10 @@ test('incidents are listed with their chain, and lead to the report', async ({ p
   const incident = region(page, 'Incidents').getByRole('listitem').first();
   await expect(incident).toContainText('recovery.max_interruptions was set to 0 by ada (before: 5)');
   await expect(incident).toContainText('SettingChanged');
-  await expect(incident.getByRole('link', { name: String(at['blocked']), exact: true })).toHaveAttribute('href', new RegExp(`@${at['blocked']}$`));
+  await expect(incident.getByRole('link', { name: String(at['blocked']), exact: true })).toHaveAttribute(
+    'href',
+    new RegExp(`@${at['blocked']}$`),
+  );
   await expect(page.getByText(/As of record \d+ of \d+/)).toBeVisible();
   const ended = region(page, 'What ended badly').getByRole('listitem').filter({ hasText: 'was blocked' });
   await expect(ended.first()).toContainText('decided 1 interruption > 0');
@@ -157,7 +173,9 @@ test('incidents are listed with their chain, and lead to the report', async ({ p
   await expect(region(page, 'The cause')).not.toContainText('was blocked');
   await expect(region(page, 'What ended badly')).toContainText('task 1 (TOLD-1) was blocked: job_failed');
   await expect(region(page, 'How it came about')).toContainText('ada sets recovery.max_interruptions to 0');
-  await expect(page.getByRole('table', { name: 'Defences' }).getByRole('row').filter({ hasText: 'recovery.max_interruptions=5' })).toContainText('prevented');
+  await expect(
+    page.getByRole('table', { name: 'Defences' }).getByRole('row').filter({ hasText: 'recovery.max_interruptions=5' }),
+  ).toContainText('prevented');
   await region(page, 'The stories').getByText('task 1', { exact: true }).click();
   await expect(region(page, 'The stories')).toContainText('creates a task for TOLD-1');
   await expectGoodLooks(page, 'report');
@@ -215,7 +233,11 @@ test('hostile names are text in all of it, and every size has its layout', async
     await expect(page.getByText(hostile).first()).toBeVisible();
     if (what === 'story') await expect(history(page)).toContainText('<script>alert(3)</script> \ufffdgnp.exe');
     expect(await page.locator('main img, main script').count()).toBe(0);
-    if (what === 'comparison') await page.getByText(/^\d+ fields$/).first().click();
+    if (what === 'comparison')
+      await page
+        .getByText(/^\d+ fields$/)
+        .first()
+        .click();
     await expectGoodLooks(page, what);
   }
 });

@@ -1,25 +1,44 @@
 // Two positions compared: which fields of which rows differ.
 import { describe, expect, it } from 'vitest';
-import { differenceOf, differencesIn, fieldsBetween, shownValue, tasksMissing, turned, type ComparedRow } from '../../src/store/compare';
+import {
+  differenceOf,
+  differencesIn,
+  fieldsBetween,
+  shownValue,
+  tasksMissing,
+  turned,
+  type ComparedRow,
+} from '../../src/store/compare';
 
 describe('fields between two rows', () => {
   it('are those that differ, by their paths', () => {
-    expect(fieldsBetween({ stage: 'a', version: 1, run: { owner: { pid: 1 }, ttl: null } }, { stage: 'b', version: 1, run: { owner: { pid: 2 }, ttl: null } })).toEqual([
+    expect(
+      fieldsBetween(
+        { stage: 'a', version: 1, run: { owner: { pid: 1 }, ttl: null } },
+        { stage: 'b', version: 1, run: { owner: { pid: 2 }, ttl: null } },
+      ),
+    ).toEqual([
       { path: 'stage', before: 'a', after: 'b' },
       { path: 'run.owner.pid', before: 1, after: 2 },
     ]);
   });
   it('of an object that was nothing before are its own; of one that is another thing it is one value', () => {
-    expect(fieldsBetween({ run: null }, { run: { pid: 4, ttl: null } })).toEqual([{ path: 'run.pid', before: null, after: 4 }]);
+    expect(fieldsBetween({ run: null }, { run: { pid: 4, ttl: null } })).toEqual([
+      { path: 'run.pid', before: null, after: 4 },
+    ]);
     expect(fieldsBetween({ run: { pid: 4 } }, { run: null })).toEqual([{ path: 'run.pid', before: 4, after: null }]);
     expect(fieldsBetween({ v: { a: 1 } }, { v: 'x' })).toEqual([{ path: 'v', before: { a: 1 }, after: 'x' }]);
   });
   it('of lists are told by their place if they are objects, and as a whole if not', () => {
-    expect(fieldsBetween({ steps: [{ state: 'started' }] }, { steps: [{ state: 'done' }, { state: 'started' }] })).toEqual([
+    expect(
+      fieldsBetween({ steps: [{ state: 'started' }] }, { steps: [{ state: 'done' }, { state: 'started' }] }),
+    ).toEqual([
       { path: 'steps[0].state', before: 'started', after: 'done' },
       { path: 'steps[1].state', before: null, after: 'started' },
     ]);
-    expect(fieldsBetween({ depends_on: [1, 2] }, { depends_on: [2] })).toEqual([{ path: 'depends_on', before: [1, 2], after: [2] }]);
+    expect(fieldsBetween({ depends_on: [1, 2] }, { depends_on: [2] })).toEqual([
+      { path: 'depends_on', before: [1, 2], after: [2] },
+    ]);
   });
   it('of a plain value have no path', () => {
     expect(fieldsBetween(1, 5)).toEqual([{ path: '', before: 1, after: 5 }]);
@@ -45,7 +64,13 @@ describe('differences', () => {
   it('are the other way round from the other side', () => {
     const one = { from: 3, from_time: 'a', to: 9, to_time: 'b', rows, rows_total: 5 };
     expect(turned(one)).toMatchObject({ from: 9, from_time: 'b', to: 3, to_time: 'a', rows_total: 5 });
-    expect(turned(one).rows.map((row) => differenceOf(row).change)).toEqual(['changed', 'added', 'removed', 'changed', 'removed']);
+    expect(turned(one).rows.map((row) => differenceOf(row).change)).toEqual([
+      'changed',
+      'added',
+      'removed',
+      'changed',
+      'removed',
+    ]);
     expect(turned(turned(one))).toEqual(one);
   });
   it('say what became of a row, what it is called, and whose it is', () => {
@@ -69,6 +94,13 @@ describe('differences', () => {
     expect(differencesIn(rows, 'nothing')).toEqual([]);
   });
   it('show values in one line', () => {
-    expect([null, 'x', 3, false, [1, 2], { a: 1 }].map(shownValue)).toEqual(['–', 'x', '3', 'false', '[1,2]', '{"a":1}']);
+    expect([null, 'x', 3, false, [1, 2], { a: 1 }].map(shownValue)).toEqual([
+      '–',
+      'x',
+      '3',
+      'false',
+      '[1,2]',
+      '{"a":1}',
+    ]);
   });
 });

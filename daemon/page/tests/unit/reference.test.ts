@@ -22,7 +22,10 @@ const document: Document = {
           { $ref: '#/components/parameters/Boot' },
           { $ref: '#/components/parameters/Nothing' },
         ],
-        requestBody: { required: true, content: { 'application/json': { schema: { type: 'object' }, example: { text: "it's" } } } },
+        requestBody: {
+          required: true,
+          content: { 'application/json': { schema: { type: 'object' }, example: { text: "it's" } } },
+        },
         responses: { '200': { content: { 'application/json': {} } } },
       },
     },
@@ -38,8 +41,17 @@ const document: Document = {
   components: {
     parameters: { Boot: { name: 'Pawl-Boot', in: 'header' } },
     schemas: {
-      Task: { type: 'object', properties: { note: { type: 'string' }, inner: { $ref: '#/components/schemas/Task' }, id: { type: 'integer' } }, required: ['id'] },
-      Error: { type: 'object', properties: { error: { type: 'object', properties: { code: { type: 'string' }, message: { type: 'string' } } } } },
+      Task: {
+        type: 'object',
+        properties: { note: { type: 'string' }, inner: { $ref: '#/components/schemas/Task' }, id: { type: 'integer' } },
+        required: ['id'],
+      },
+      Error: {
+        type: 'object',
+        properties: {
+          error: { type: 'object', properties: { code: { type: 'string' }, message: { type: 'string' } } },
+        },
+      },
     },
   },
 };
@@ -48,19 +60,30 @@ const [note, events] = calls as [Call, Call];
 
 describe('calls of the document', () => {
   it('have what they refer to, and leave out what is not there', () => {
-    expect(note).toMatchObject({ id: 'post_note', method: 'POST', role: 'work', roleWithoutBoot: 'operate', changes: true });
+    expect(note).toMatchObject({
+      id: 'post_note',
+      method: 'POST',
+      role: 'work',
+      roleWithoutBoot: 'operate',
+      changes: true,
+    });
     expect(note.parameters.map(({ name }) => name)).toEqual(['id', 'at', 'Pawl-Boot']);
     expect(events).toMatchObject({ changes: false, body: null, roleWithoutBoot: null, parameters: [] });
   });
   it('are filtered by every word, wherever it is', () => {
-    expect(groupsOf(calls, '')).toEqual([['tasks', [note]], ['the daemon', [events]]]);
+    expect(groupsOf(calls, '')).toEqual([
+      ['tasks', [note]],
+      ['the daemon', [events]],
+    ]);
     expect(groupsOf(calls, ' NOTE post')).toEqual([['tasks', [note]]]);
     expect(groupsOf(calls, 'daemon read')).toEqual([['the daemon', [events]]]);
     expect(groupsOf(calls, 'note get')).toEqual([]);
   });
   it('say what role is missing, before it fails', () => {
     const me = (role: Me['role'], token: string | null = 'grace'): Me => ({ role, token, principal: '', limits: null });
-    expect(refusalFor(note, me('read'), true)).toBe('This call needs the role work. The token grace has the role read.');
+    expect(refusalFor(note, me('read'), true)).toBe(
+      'This call needs the role work. The token grace has the role read.',
+    );
     expect(refusalFor(note, me('work'), false)).toContain('needs the role operate');
     expect(refusalFor(note, me('work'), false)).toContain('with a Pawl-Boot, work is enough');
     expect(refusalFor(note, me('work'), true)).toBeNull();
@@ -78,8 +101,12 @@ describe('schemas', () => {
     expect(words({ type: 'string', maxLength: 200 })).toBe('text, at most 200 characters');
     expect(words({ type: ['string', 'null'], format: 'date-time' })).toBe('time or null');
     expect(words({ type: 'string', enum: ['a', 'b'] })).toBe('one of a, b');
-    expect(words({ type: 'integer', minimum: 1, maximum: 10_000, default: 1000 })).toBe('integer from 1 to 10,000; 1000 if not sent');
-    expect(words({ type: 'array', items: { type: 'integer' }, minItems: 1, maxItems: 3 })).toBe('list of integer, from 1 to 3 of them');
+    expect(words({ type: 'integer', minimum: 1, maximum: 10_000, default: 1000 })).toBe(
+      'integer from 1 to 10,000; 1000 if not sent',
+    );
+    expect(words({ type: 'array', items: { type: 'integer' }, minItems: 1, maxItems: 3 })).toBe(
+      'list of integer, from 1 to 3 of them',
+    );
     expect(words({ anyOf: [{ type: ['string', 'null'] }, { type: 'null' }] })).toBe('text or null');
     expect(words({ anyOf: [{ $ref: '#/components/schemas/Task' }, { type: 'null' }] })).toBe('Task or null');
     expect(words({ type: ['integer', 'string', 'null'] })).toBe('integer or text or null');
@@ -97,7 +124,10 @@ describe('schemas', () => {
   });
   it('that are parts of one are shown as one', () => {
     const refusal: Schema = {
-      allOf: [{ $ref: '#/components/schemas/Error' }, { properties: { error: { properties: { code: { type: 'string', enum: ['gone'] } } } } }],
+      allOf: [
+        { $ref: '#/components/schemas/Error' },
+        { properties: { error: { properties: { code: { type: 'string', enum: ['gone'] } } } } },
+      ],
     };
     const error = linesOf(document, refusal)[0]?.schema ?? {};
     expect(linesOf(document, error).map(({ name, schema }) => [name, shapeOf(document, schema).words])).toEqual([
@@ -124,7 +154,11 @@ describe('a form', () => {
   it('is one request, and the same line for a shell', () => {
     const hostile = { ...filled, values: { id: 'a/b ?', at: '7', 'Pawl-Boot': "b'1" } };
     const request = requestOf(note, hostile);
-    expect(request).toMatchObject({ method: 'POST', path: 'v1/tasks/a%2Fb%20%3F/note?at=7', headers: { 'Pawl-Boot': "b'1", 'Content-Type': 'application/json' } });
+    expect(request).toMatchObject({
+      method: 'POST',
+      path: 'v1/tasks/a%2Fb%20%3F/note?at=7',
+      headers: { 'Pawl-Boot': "b'1", 'Content-Type': 'application/json' },
+    });
     expect(curlOf('http://h/', request, true)).toBe(
       `curl -sS -X POST -H "Authorization: Bearer $PAWL_TOKEN" -H 'Pawl-Boot: b'\\''1' -H 'Content-Type: application/json' ` +
         `--data-raw '{"text":"it'\\''s"}' 'http://h/v1/tasks/a%2Fb%20%3F/note?at=7'`,
@@ -166,7 +200,9 @@ async function answered(response: Response, signal = new AbortController().signa
 
 describe('an answer', () => {
   it('is told of at once, and again when all of it is there', async () => {
-    const told = await answered(new Response('{"a":1}', { status: 404, headers: { 'Content-Type': 'application/json' } }));
+    const told = await answered(
+      new Response('{"a":1}', { status: 404, headers: { 'Content-Type': 'application/json' } }),
+    );
     expect(told.map(({ status, text, hasEnded }) => [status, text, hasEnded])).toEqual([
       [404, '', false],
       [404, '{"a":1}', true],
@@ -178,7 +214,8 @@ describe('an answer', () => {
     let isCancelled = false;
     let seq = 0;
     const endless = new ReadableStream<Uint8Array>({
-      pull: (to) => to.enqueue(new TextEncoder().encode([1, 2, 3].map(() => `id: ${++seq}\ndata: {"seq":${seq}}\n\n`).join(''))),
+      pull: (to) =>
+        to.enqueue(new TextEncoder().encode([1, 2, 3].map(() => `id: ${++seq}\ndata: {"seq":${seq}}\n\n`).join(''))),
       cancel: () => void (isCancelled = true),
     });
     const last = (await answered(new Response(endless, { headers: { 'Content-Type': 'text/event-stream' } }))).at(-1);
@@ -199,7 +236,10 @@ describe('an answer', () => {
         to.error(new DOMException('stopped', 'AbortError'));
       },
     });
-    const told = await answered(new Response(slow, { headers: { 'Content-Type': 'text/event-stream' } }), stopper.signal);
+    const told = await answered(
+      new Response(slow, { headers: { 'Content-Type': 'text/event-stream' } }),
+      stopper.signal,
+    );
     expect(told.at(-1)).toMatchObject({ text: 'data: 1\n\n', isCut: true, hasEnded: true });
   });
 });

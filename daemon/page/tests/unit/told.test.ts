@@ -40,20 +40,33 @@ const told = (...entries: Told['entries']): Told => ({
 });
 
 describe('lines of a history', () => {
-  it('are the page\'s own words until the story has come, and behind its end', () => {
+  it("are the page's own words until the story has come, and behind its end", () => {
     expect(linesOf(null, [record(3), record(4)]).map(({ says }) => says)).toEqual(['notes: n3', 'notes: n4']);
     const lines = linesOf(told(entry(3)), [record(3), record(4)]);
     expect(lines.map(({ actor, says }) => `${actor} ${says}`)).toEqual(['monitor of w says 3', 'monitor notes: n4']);
   });
   it('have notes, what they rest on, and what was found', () => {
     const refused = record(4, { outcome: 'lease_held' });
-    const [first, second] = linesOf(told(entry(2, { findings: [0, 9], because: [1] }), entry(4, { lane: 1, refused: true, notes: ['it was held'], record: refused })), []);
+    const [first, second] = linesOf(
+      told(
+        entry(2, { findings: [0, 9], because: [1] }),
+        entry(4, { lane: 1, refused: true, notes: ['it was held'], record: refused }),
+      ),
+      [],
+    );
     expect(first).toMatchObject({ because: [1], findings: [{ what: 'it went wrong' }], isRefused: false });
-    expect(second).toMatchObject({ actor: 'deployer', isRefused: true, notes: ['refused: the lease is held', 'it was held'] });
+    expect(second).toMatchObject({
+      actor: 'deployer',
+      isRefused: true,
+      notes: ['refused: the lease is held', 'it was held'],
+    });
     expect(linesOf(null, [refused])[0]).toMatchObject({ isRefused: true, notes: ['refused: the lease is held'] });
   });
   it('that repeat one are folded into it', () => {
-    const lines = linesOf(told(entry(2), entry(3, { like: 2 }), entry(4, { like: 2 }), entry(5), entry(6, { like: 1 })), []);
+    const lines = linesOf(
+      told(entry(2), entry(3, { like: 2 }), entry(4, { like: 2 }), entry(5), entry(6, { like: 1 })),
+      [],
+    );
     expect(lines.map(({ record: { seq }, like }) => [seq, like.length])).toEqual([
       [2, 2],
       [5, 0],
@@ -110,7 +123,10 @@ describe('the story of a task', () => {
 
   it('that pawld does not tell leaves a sentence; one it has no time for is asked for again', async () => {
     vi.useFakeTimers();
-    const answers = [new Refused(503, 'too_many_past', 'busy', null, 7), new Refused(422, 'story_too_long', 'it is too long')];
+    const answers = [
+      new Refused(503, 'too_many_past', 'busy', null, 7),
+      new Refused(422, 'story_too_long', 'it is too long'),
+    ];
     const { client, asked } = pawld([record(1)], () => {
       throw answers.shift();
     });
@@ -139,14 +155,34 @@ describe('incidents', () => {
     expect(headingOf('new_kind')).toBe('new kind');
   });
   it('have their cause without what ended badly', () => {
-    const end = { task: 1, work_item: 'W', seq: 9, what: 'task 1 was blocked', cause: 3, by_itself: null, let_go: null, decided: [] };
-    const incident = { kind: 'incident', seq: 3, what: 'a; was set; task 1 was blocked; task 2 was blocked', led_by: [], followed_by: [], decided: [] };
+    const end = {
+      task: 1,
+      work_item: 'W',
+      seq: 9,
+      what: 'task 1 was blocked',
+      cause: 3,
+      by_itself: null,
+      let_go: null,
+      decided: [],
+    };
+    const incident = {
+      kind: 'incident',
+      seq: 3,
+      what: 'a; was set; task 1 was blocked; task 2 was blocked',
+      led_by: [],
+      followed_by: [],
+      decided: [],
+    };
     expect(causeAlone({ incident, ended: [end] })).toBe('a; was set');
     expect(causeAlone({ incident, ended: [] })).toBe(incident.what);
     expect(causeAlone({ incident: null, ended: [] })).toBe('');
   });
   it('are asked for again when pawld says so, and not after a refusal', async () => {
-    const answers: (Refused | string)[] = [new Refused(503, 'too_many_past', 'busy', null, 3), new Refused(503, 'too_many_past', 'busy'), 'report'];
+    const answers: (Refused | string)[] = [
+      new Refused(503, 'too_many_past', 'busy', null, 3),
+      new Refused(503, 'too_many_past', 'busy'),
+      'report',
+    ];
     const pauses: number[] = [];
     const ask = async (): Promise<string> => {
       const answer = answers.shift();
