@@ -174,6 +174,17 @@ json::object stuck_schema() {
   return schema;
 }
 
+json::object hold_schema() {
+  json::object schema = {{"type", "object"}, {"properties", json::object()}, {"required", json::array()}};
+  add(schema, "place", type("string"));
+  for (const char* name : {"active", "freeze"}) add(schema, name, type("boolean"));
+  add(schema, "since_at", time());
+  add(schema, "until_at", or_null(time()));
+  add(schema, "seq", type("integer"));
+  for (const char* name : {"reason", "by", "boot"}) add(schema, name, or_null(type("string")));
+  return schema;
+}
+
 json::object layout_schema(const FieldLayout& field);
 
 json::object table_schema(const TableLayout& table) {
@@ -228,7 +239,8 @@ json::object row_schemas() {
           {"Repo", repo_schema()},
           {"Settings", settings_schema()},
           {"Record", record_schema()},
-          {"Stuck", stuck_schema()}};
+          {"Stuck", stuck_schema()},
+          {"Hold", hold_schema()}};
 }
 
 std::string_view schema_of(std::string_view of) {
@@ -236,10 +248,10 @@ std::string_view schema_of(std::string_view of) {
     std::string_view of;
     std::string_view schema;
   };
-  constexpr Named all[] = {{"task", "Task"},         {"job", "Job"},           {"lease", "Lease"},
-                           {"boot", "Boot"},         {"pipeline", "Pipeline"}, {"repo", "Repo"},
-                           {"settings", "Settings"}, {"record", "Record"},     {"stuck task", "Stuck"},
-                           {"story", "Story"},       {"report", "IncidentReport"}};
+  constexpr Named all[] = {
+      {"task", "Task"},         {"job", "Job"},     {"lease", "Lease"},           {"boot", "Boot"},
+      {"pipeline", "Pipeline"}, {"repo", "Repo"},   {"settings", "Settings"},     {"record", "Record"},
+      {"stuck task", "Stuck"},  {"story", "Story"}, {"report", "IncidentReport"}, {"hold", "Hold"}};
   for (const Named& each : all) {
     if (each.of == of) return each.schema;
   }
