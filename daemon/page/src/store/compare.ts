@@ -1,12 +1,11 @@
 // Two positions of the log, compared: which rows came, went or changed between them, and which of their fields.
 import type { Value } from '../api/types';
+import { grouped } from './grouped';
 import { taskOfKey } from './rows';
 
-export type RowKind = 'task' | 'job' | 'lease' | 'boot' | 'pipeline' | 'setting';
-
 export interface ComparedRow {
-  row: RowKind;
-  id: number | string; // of a task, job or pipeline; a lease, boot or setting has its key here
+  row: string; // 'task', 'job' …
+  id: number | string; // of a task, job or pipeline; all others have their key here
   before: Value;
   after: Value;
 }
@@ -92,8 +91,7 @@ function nameOf({ row, id, before, after }: ComparedRow): string {
       return textIn(value, 'definition', 'name') || textIn(value, 'name') || `pipeline ${id}`;
     case 'boot':
       return textIn(value, 'name') || String(id);
-    case 'lease':
-    case 'setting':
+    default:
       return String(id);
   }
 }
@@ -114,7 +112,7 @@ export function differenceOf(row: ComparedRow): Difference {
 export const shownValue = (value: Value): string =>
   value === null ? '–' : typeof value === 'string' ? value : JSON.stringify(value);
 
-const order: RowKind[] = ['task', 'job', 'lease', 'boot', 'pipeline', 'setting'];
+const order = ['task', 'job', 'lease', 'hold', 'freeze', 'boot', 'pipeline', 'setting'];
 
 /// Which tasks are not there at the first of the two positions, and which at the second.
 export function tasksMissing(rows: readonly ComparedRow[]): { from: Set<number>; to: Set<number> } {
@@ -129,7 +127,7 @@ export function tasksMissing(rows: readonly ComparedRow[]): { from: Set<number>;
 export function differencesIn(
   rows: readonly ComparedRow[],
   filter: string,
-): [kind: RowKind, differences: Difference[]][] {
+): [kind: string, differences: Difference[]][] {
   const words = filter
     .toLowerCase()
     .split(/\s+/)
@@ -147,8 +145,5 @@ export function differencesIn(
     const all = text.join(' ').toLowerCase();
     return words.every((word) => all.includes(word));
   };
-  const found = rows.map(differenceOf).filter(passes);
-  return order
-    .map((kind): [RowKind, Difference[]] => [kind, found.filter(({ row }) => row.row === kind)])
-    .filter(([, differences]) => differences.length > 0);
+  return grouped(rows.map(differenceOf).filter(passes), ({ row }) => row.row, order);
 }

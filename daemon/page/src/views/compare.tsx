@@ -15,17 +15,18 @@ import {
   type Comparison,
   type Difference,
   type FieldChange,
-  type RowKind,
 } from '../store/compare';
 import { Empty, Failure, Loading, Name, When } from '../ui/parts';
 import { useSlow } from '../ui/slow';
 import { counted, span } from '../words/time';
 import { world } from '../world';
 
-const headings: { [kind in RowKind]: string } = {
+const headings: { [kind: string]: string } = {
   task: 'Tasks',
   job: 'Jobs',
   lease: 'Leases',
+  hold: 'Holds',
+  freeze: 'Freezes',
   boot: 'Workers',
   pipeline: 'Pipelines',
   setting: 'Settings',
@@ -102,13 +103,14 @@ function Kind({
   kind,
   differences,
   ...rest
-}: { kind: RowKind; differences: Difference[]; missing: Missing } & Sides): JSX.Element {
+}: { kind: string; differences: Difference[]; missing: Missing } & Sides): JSX.Element {
   const shown = useSignal(shownStep);
   const hidden = differences.length - shown.value;
+  const heading = headings[kind] ?? kind;
   return (
-    <section class="panel" aria-label={headings[kind]}>
+    <section class="panel" aria-label={heading}>
       <h2>
-        {headings[kind]} <span class="count">{differences.length}</span>
+        {heading} <span class="count">{differences.length}</span>
       </h2>
       <ul>
         {differences.slice(0, shown.value).map((difference) => (

@@ -56,6 +56,7 @@ const reasons: { [code: string]: string } = {
   retry_delay: 'a pause after its last attempt',
   blocked: 'its task is blocked',
   cancel_requested: 'its task is to be cancelled',
+  held: 'it is on hold, or frozen',
   previous_alive: 'a process of an earlier attempt may still be alive',
   origin_unreachable: 'origin does not answer',
   origin_refused: 'origin refuses access',

@@ -1,4 +1,5 @@
 // What `pawl check` finds in a log, in words.
+import { grouped } from '../store/grouped';
 
 /// The kinds of findings, what matters most first.
 const kinds: [kind: string, heading: string][] = [
@@ -23,11 +24,10 @@ export const headingOf = (kind: string): string => kinds.find(([each]) => each =
 /// The kind as a tag: "reaped alive".
 export const kindName = (kind: string): string => kind.replace(/_/g, ' ');
 
-/// By kind, in the order above; kinds that this page does not know come last.
-export function byKind<T extends { kind: string }>(findings: readonly T[]): [kind: string, findings: T[]][] {
-  const known = kinds.map(([kind]) => kind);
-  const others = [...new Set(findings.map(({ kind }) => kind))].filter((kind) => !known.includes(kind));
-  return [...known, ...others]
-    .map((kind): [string, T[]] => [kind, findings.filter((finding) => finding.kind === kind)])
-    .filter(([, found]) => found.length > 0);
-}
+/// By kind, in the order above.
+export const byKind = <T extends { kind: string }>(findings: readonly T[]): [kind: string, findings: T[]][] =>
+  grouped(
+    findings,
+    ({ kind }) => kind,
+    kinds.map(([kind]) => kind),
+  );

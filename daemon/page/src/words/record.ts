@@ -99,6 +99,14 @@ function wordsOf({ type, data }: LogRecord): Words {
       return ['returns', `${job}: its claim was not delivered`];
     case 'BranchSeen':
       return ['sees', data['begun'] === true ? `that origin does not have the branch: it begins at ${commit(data['head'])}` : `the branch at origin at ${commit(data['head'])}`];
+    case 'HoldPlaced':
+      return ['holds', `${text(data['place'])}${data['until'] ? ` until ${text(data['until'])}` : ''}${because(data['reason'])}`];
+    case 'HoldLifted':
+      return ['lifts', `the hold of ${text(data['place'])}${because(data['reason'])}`];
+    case 'HoldOverridden':
+      return ['lets', `${task} past what holds it${because(data['reason'])}`];
+    case 'FreezePlanned':
+      return ['plans', `the freezes of ${text(data['pipeline'])}`];
     case 'RepoDeclared':
       return ['declares', `the repository ${text(data['repo'])}`];
     case 'RepoRemoved':
@@ -117,6 +125,7 @@ const refusals: { [code: string]: string } = {
   stale_attempt: 'the attempt was taken from it',
   not_running: 'the job is not running',
   blocked: 'the task is blocked',
+  held: 'it is on hold, or frozen',
   committed: 'a crossing has begun and must be finished first',
   cancel_requested: 'a cancel is requested',
   skipped: 'another event of its group was refused',

@@ -92,6 +92,17 @@ describe('differences', () => {
     expect(differencesIn(rows, 'stage b').map(([kind]) => kind)).toEqual(['task']);
     expect(differencesIn(rows, 'removed').map(([kind]) => kind)).toEqual(['lease']);
     expect(differencesIn(rows, 'nothing')).toEqual([]);
+    const unknown: ComparedRow = { row: 'new_kind', id: 'k', before: null, after: { a: 1 } };
+    const hold: ComparedRow = { row: 'hold', id: 'repo:shop', before: null, after: { until: null } };
+    expect(differencesIn([unknown, ...rows, hold], '').map(([kind]) => kind)).toEqual([
+      'task',
+      'job',
+      'lease',
+      'hold',
+      'boot',
+      'setting',
+      'new_kind',
+    ]);
   });
   it('show values in one line', () => {
     expect([null, 'x', 3, false, [1, 2], { a: 1 }].map(shownValue)).toEqual([
