@@ -1,6 +1,6 @@
 // The story of a task as lines, and how it is asked for.
 import { describe, expect, it, vi } from 'vitest';
-import { Refused, type Client } from '../../src/api/client';
+import { refusalOf, Refused, type Client } from '../../src/api/client';
 import type { LogRecord } from '../../src/api/types';
 import { causeAlone, patiently } from '../../src/store/incidents';
 import { Story } from '../../src/store/story';
@@ -176,6 +176,12 @@ describe('incidents', () => {
     expect(causeAlone({ incident, ended: [end] })).toBe('a; was set');
     expect(causeAlone({ incident, ended: [] })).toBe(incident.what);
     expect(causeAlone({ incident: null, ended: [] })).toBe('');
+  });
+  it('that pawld has no time for say when to ask again', () => {
+    const body = JSON.stringify({ error: { code: 'too_many_past', message: 'busy' } });
+    expect(refusalOf(503, body, '7')).toMatchObject({ code: 'too_many_past', retryAfterS: 7 });
+    for (const header of [null, '', 'Wed, 21 Oct 2026 07:28:00 GMT', '-1'])
+      expect(refusalOf(503, body, header).retryAfterS).toBeNull();
   });
   it('are asked for again when pawld says so, and not after a refusal', async () => {
     const answers: (Refused | string)[] = [
