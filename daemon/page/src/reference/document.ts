@@ -134,6 +134,17 @@ export function groupsOf(calls: readonly Call[], filter: string): [group: string
   return [...groups];
 }
 
+/// A text of the document in parts: plain ones, and code. Links are to documents that are not here: those to another one
+/// are its name, those within the same one are left out.
+export function proseOf(text: string): { text: string; isCode: boolean }[] {
+  return text
+    .replace(/\s*\[[^\]]*\]\(#[^)]*\)\.?/g, '')
+    .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .split(/(`[^`]*`)/)
+    .filter((part) => part !== '')
+    .map((part) => ({ text: part.replace(/^`|`$/g, ''), isCode: part.startsWith('`') }));
+}
+
 const ranks: Role[] = ['none', 'read', 'work', 'operate'];
 
 /// Why a role cannot make a call; null if it can. `asBoot`: with a Pawl-Boot. Null for `me`: pawld has not said yet.

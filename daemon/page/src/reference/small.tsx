@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { visible } from '../words/visible';
-import type { Call } from './document';
+import { proseOf, type Call } from './document';
 
 export function Method({ of }: { of: Call }): JSX.Element {
   return <span class={`method${of.changes ? ' changes' : ''}`}>{of.method}</span>;
@@ -23,19 +23,11 @@ export function Path({ of }: { of: Call }): JSX.Element {
   );
 }
 
-/// A sentence of the document: `code` in backticks, and links to documents, which are not here, as their words.
+/// A text of the document.
 export function Prose({ text }: { text: string }): JSX.Element {
-  const parts = text.split(/(`[^`]*`|\[[^\]]*\]\([^)]*\))/);
   return (
     <>
-      {parts.map((part, at) => {
-        if (at % 2 === 0) return visible(part);
-        return part.startsWith('`') ? (
-          <code key={at}>{visible(part.slice(1, -1))}</code>
-        ) : (
-          visible(/^\[([^\]]*)\]/.exec(part)?.[1] ?? part)
-        );
-      })}
+      {proseOf(text).map((part, at) => (part.isCode ? <code key={at}>{visible(part.text)}</code> : visible(part.text)))}
     </>
   );
 }

@@ -1,7 +1,15 @@
 // The page of the calls: what it makes of pawld's document, of a form and of an answer.
 import { describe, expect, it } from 'vitest';
 import { answerTo, recordsMax, shownText, type Answered } from '../../src/reference/answer';
-import { callsOf, groupsOf, refusalFor, type Call, type Document, type Schema } from '../../src/reference/document';
+import {
+  callsOf,
+  groupsOf,
+  proseOf,
+  refusalFor,
+  type Call,
+  type Document,
+  type Schema,
+} from '../../src/reference/document';
 import { curlOf, filledFor, laidOut, problemIn, requestOf } from '../../src/reference/request';
 import { linesOf, shapeOf } from '../../src/reference/schema';
 import type { Me } from '../../src/api/types';
@@ -90,6 +98,18 @@ describe('calls of the document', () => {
     expect(refusalFor(note, me('operate', null), false)).toBeNull();
     expect(refusalFor(events, me('read'), false)).toBeNull();
     expect(refusalFor(note, null, false)).toBeNull();
+  });
+});
+
+describe('texts of the document', () => {
+  it('have code, names of other documents, and no links within their own', () => {
+    expect(proseOf('Says `a`: see [METRICS.md](METRICS.md). [Below](#output).')).toEqual([
+      { text: 'Says ', isCode: false },
+      { text: 'a', isCode: true },
+      { text: ': see METRICS.md.', isCode: false },
+    ]);
+    expect(proseOf('')).toEqual([]);
+    expect(proseOf('a ` b')).toEqual([{ text: 'a ` b', isCode: false }]);
   });
 });
 
