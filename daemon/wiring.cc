@@ -128,6 +128,8 @@ Services services_of(const ServiceParts& parts) {
           [&reaper = parts.reaper](std::function<void(const ReaperPass&)> done) { reaper.pass_now(std::move(done)); },
       .alert_counts = [&alerts = parts.alerts] { return alerts.counts(); },
       .raise_alert = [&alerts = parts.alerts](Alert alert) { alerts.raise(std::move(alert)); },
+      .test_alert = [&alerts = parts.alerts](Alert alert,
+                                             AlertTested done) { alerts.test(std::move(alert), std::move(done)); },
       .warn = say_warning,
       .messages_dropped = [&messages = parts.messages] { return messages.dropped(); },
       .webhooks = &parts.webhooks,
