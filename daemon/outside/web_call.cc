@@ -60,6 +60,7 @@ WebAnswer WebCaller::call(const WebRequest& request, const CancelToken& cancel_t
     curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.data());
     curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   }
+  curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, request.is_sent_once ? 1L : 0L);
   curl_easy_setopt(handle, CURLOPT_TIMEOUT, static_cast<long>(limits::alert_post_timeout_s));
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, keep_answer);
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &kept);

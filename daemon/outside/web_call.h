@@ -18,6 +18,9 @@ struct WebRequest {
   std::string url;
   std::vector<std::string> headers = {};  // "Name: value"
   std::string body = {};
+  /// Uses a connection of its own: over one that was open libcurl sends the request again, if that is closed without an
+  /// answer, although the request may have been read.
+  bool is_sent_once = false;
 };
 
 struct WebAnswer {
