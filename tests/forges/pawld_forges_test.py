@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What a real pawld tells a forge that fails, stalls and drops connections, while pawld is killed. Takes pawld's path."""
+"""What a real pawld tells a forge that fails, stalls and drops connections, while pawld is killed. Takes the
+paths of pawld and pawl."""
 
 import collections
 import http.server
@@ -183,6 +184,8 @@ class Forges(PawldTest):
         self.assertTrue(all(len(body["description"].encode()) <= 140 for body in bodies))
         self.assertIn("delivered", [body["description"] for body in bodies])
         self.assertGreaterEqual(self.counts()["told"], 3)
+        shown = subprocess.run([self.pawl_path, "queue", "--socket", self.socket], capture_output=True, text=True, check=True)
+        self.assertRegex(shown.stdout, r"forges +waiting: none +told: github \d+; retried: none; refused: none\n")
         self.assertNotIn(TOKEN, self.said())
 
     def test_a_red_gate_is_a_failure_and_a_block_is_commented_on(self):
@@ -262,4 +265,5 @@ class Forges(PawldTest):
 
 
 if __name__ == "__main__":
+    Forges.pawl_path = pathlib.Path(sys.argv.pop(2)).resolve()
     run(Forges)
