@@ -236,10 +236,10 @@ std::string_view schema_of(std::string_view of) {
     std::string_view of;
     std::string_view schema;
   };
-  constexpr Named all[] = {{"task", "Task"},         {"job", "Job"},           {"lease", "Lease"},
-                           {"boot", "Boot"},         {"pipeline", "Pipeline"}, {"repo", "Repo"},
-                           {"settings", "Settings"}, {"record", "Record"},     {"stuck task", "Stuck"},
-                           {"story", "Story"},       {"report", "IncidentReport"}};
+  constexpr Named all[] = {
+      {"task", "Task"},         {"job", "Job"},     {"lease", "Lease"},          {"boot", "Boot"},
+      {"pipeline", "Pipeline"}, {"repo", "Repo"},   {"settings", "Settings"},    {"record", "Record"},
+      {"stuck task", "Stuck"},  {"story", "Story"}, {"report", "IncidentReport"}};
   for (const Named& each : all) {
     if (each.of == of) return each.schema;
   }
