@@ -200,8 +200,8 @@ void carry_out(Call call) {
   const Seq end = call.sequencer().durable_seq();
   if (Seq{static_cast<std::uint64_t>(*at)} > end) {
     return call.reply(http_error(404, "beyond_end",
-                                 "the log ends with record " + std::to_string(raw(end)) + ", and there is no record " +
-                                     std::to_string(*at) + " yet"));
+                                 "record " + std::to_string(*at) + " is not written yet: the log ends with record " +
+                                     std::to_string(raw(end))));
   }
   RouteContext& context = call.context;
   const HttpReply reply = call.reply;
