@@ -199,9 +199,9 @@ void carry_out(Call call) {
   if (!at) return call.route.function(std::move(call));
   const Seq end = call.sequencer().durable_seq();
   if (Seq{static_cast<std::uint64_t>(*at)} > end) {
-    return call.reply(http_error(404, "beyond_end",
-                                 "record " + std::to_string(*at) + " is not written yet: the log ends with record " +
-                                     std::to_string(raw(end))));
+    return call.reply(http_error(
+        404, "beyond_end",
+        "record " + std::to_string(*at) + " is not written yet: the log ends with record " + std::to_string(raw(end))));
   }
   RouteContext& context = call.context;
   const HttpReply reply = call.reply;
