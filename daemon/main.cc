@@ -18,6 +18,7 @@
 
 #include "daemon/api/access.h"
 #include "daemon/api/figures.h"
+#include "daemon/api/log_audit.h"
 #include "daemon/api/routes.h"
 #include "daemon/drift_watch.h"
 #include "daemon/end_signals.h"
@@ -369,6 +370,11 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   Indexer indexer(**log, index, {.warn = [](const std::string& message) { spdlog::warn("{}", message); }});
   indexer.start();
 
+  LogAudit audit(**log, {.percent = options.audit_percent, .failed = [](const Error& error) {
+                           spdlog::error("incidents are no longer looked for: {}", error.message);
+                         }});
+  audit.start();
+
   Api api(services_of({.sequencer = sequencer,
                        .log = **log,
                        .index = index,
@@ -383,6 +389,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                        .access = access,
                        .share_book = share_book,
                        .figures = figures,
+                       .audit = audit,
                        .boot_id = boot_id,
                        .logs_folder = std::filesystem::path(here) / "logs",
                        .log_folder = std::filesystem::path(here) / "log",
@@ -402,6 +409,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
 
   // From the outside in: stop serving, stop starting work, write what was decided.
   door.close();
+  audit.stop();
   api.stop();
   executor.stop();
   signals.set_again(nullptr);

@@ -46,7 +46,9 @@ po::options_description described(const char* caption) {
       ("log", po::value<std::string>()->value_name("text|json"),                           //
        "format of messages on stderr; default: text on a terminal, JSON lines otherwise")  //
       ("drain-s", po::value<std::string>()->value_name("N"),                               //
-       "on SIGTERM, let running work finish for at most N seconds (0)");
+       "on SIGTERM, let running work finish for at most N seconds (0)")                    //
+      ("audit-percent", po::value<std::string>()->value_name("N"),                         //
+       "how much of one core may look for incidents in the log (5); 0: none is looked for");
   add_alert_options(options);
   add_webhook_options(options);
   return options;
@@ -70,6 +72,14 @@ Result<TcpAddress> address_from(const std::string& text) {
 }
 
 constexpr std::int64_t drain_s_max = 7 * 24 * 3600;
+
+Result<int> audit_percent_from(const std::string& text) {
+  int number = 0;
+  const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool is_whole = failure == std::errc() && stop == text.data() + text.size();
+  if (is_whole && number >= 0 && number <= 100) return number;
+  return malformed("--audit-percent: '" + text + "' is not a whole number from 0 to 100");
+}
 
 Result<std::chrono::seconds> drain_from(const std::string& text) {
   std::int64_t number = 0;
@@ -255,6 +265,9 @@ Result<Options> options_from(const std::vector<OptionSource>& sources) {
     options.log = *log == "json" ? LogForm::json : LogForm::text;
   }
   if (const auto drain = text_of(sources, "drain-s")) options.drain = PAWL_TRY(drain_from(*drain));
+  if (const auto percent = text_of(sources, "audit-percent")) {
+    options.audit_percent = PAWL_TRY(audit_percent_from(*percent));
+  }
   for (const OptionSource& source : sources) take_alert_options(source.values, options.alerts);
   return options;
 }

@@ -134,6 +134,7 @@ Services services_of(const ServiceParts& parts) {
       .access = &parts.access,
       .share_book = parts.share_book,
       .figures = parts.figures,
+      .audit = &parts.audit,
       .log_bytes = [folder = parts.log_folder] { return bytes_in(folder); },
   };
 }

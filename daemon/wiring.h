@@ -47,6 +47,7 @@ struct ServiceParts {
   const Access& access;
   std::shared_ptr<ShareBook> share_book;
   std::shared_ptr<const DaemonFigures> figures;
+  LogAudit& audit;
   std::string boot_id;  // the daemon's
   std::filesystem::path logs_folder;
   std::filesystem::path log_folder;  // the log's own

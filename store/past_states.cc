@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t records_per_unpacked_row = 2;
 /// A replay spends an eighth of its time on the states that it leaves behind.
 constexpr std::size_t records_per_packed_row = 8;
+/// What took less than this part of a stride to replay may be replayed again.
+constexpr std::uint64_t strides_worth_a_state = 16;
 /// What a packed row takes, at least.
 constexpr std::size_t packed_row_bytes_min = 128;
 
@@ -57,6 +59,22 @@ Result<void> PastStates::look(Seq at, const std::function<void(const State&)>& s
   ends_.push_back(PAWL_TRY(replay_leaving_states(std::move(from), end)));
   replayed_ = ends_.back().report.replayed;
   see(ends_.back().state);
+  drop_ends();
+  return {};
+}
+
+Result<void> PastStates::walk(Seq after, Seq to, const std::function<void(const State&)>& begin,
+                              const std::function<void(const AppliedGroup&)>& each) {
+  const Seq start = PAWL_TRY(end_of_group(after));
+  const Seq end = PAWL_TRY(end_of_group(to));
+  Opened from = PAWL_TRY(nearest(start));
+  from = PAWL_TRY(replay_leaving_states(std::move(from), start));
+  const std::uint64_t before = from.report.replayed;
+  // A walk is often repeated, a bit longer each time: a task's story while it goes on.
+  if (before > bounds_.stride / strides_worth_a_state) keep(from.state, from.chain);
+  begin(from.state);
+  ends_.push_back(PAWL_TRY(replay(journal_, std::move(from), end, each)));
+  replayed_ = before + ends_.back().report.replayed;
   drop_ends();
   return {};
 }
@@ -112,15 +130,18 @@ Result<Opened> PastStates::replay_leaving_states(Opened from, Seq at) {
   std::uint64_t due = due_after(from.state);
   return replay(journal_, std::move(from), at, [&](const AppliedGroup& group) {
     if (raw(group.state.last_seq) < due) return;
-    if (rows_of(group.state) * packed_row_bytes_min <= bounds_.sparse_bytes_max) {
-      (void)known_.store(pack_checkpoint(group.state, chain_of(*group.read.back().record)));
-      while (known_.sparse().size() > bounds_.sparse_max || known_.bytes() > bounds_.sparse_bytes_max) {
-        known_.drop_every_second();
-        stride_ *= 2;
-      }
-    }
+    keep(group.state, chain_of(*group.read.back().record));
     due = due_after(group.state);
   });
+}
+
+void PastStates::keep(const State& state, const Chain& chain) {
+  if (rows_of(state) * packed_row_bytes_min > bounds_.sparse_bytes_max) return;
+  (void)known_.store(pack_checkpoint(state, chain));
+  while (known_.sparse().size() > bounds_.sparse_max || known_.bytes() > bounds_.sparse_bytes_max) {
+    known_.drop_every_second();
+    stride_ *= 2;
+  }
 }
 
 void PastStates::drop_ends() {

@@ -37,7 +37,12 @@ class PastStates {
   /// Threads: one at a time, concurrently with an append.
   Result<void> look(Seq at, const std::function<void(const State&)>& see);
 
-  /// What the last look cost, and what is kept: for tests.
+  /// Calls `begin` with the state that look(after) would give, and `each` with every group from there to that of record
+  /// `to`. Otherwise as look().
+  Result<void> walk(Seq after, Seq to, const std::function<void(const State&)>& begin,
+                    const std::function<void(const AppliedGroup&)>& each);
+
+  /// What the last look or walk cost, and what is kept: for tests.
   std::uint64_t replayed() const { return replayed_; }
   std::size_t sparse() const { return known_.sparse().size(); }
   std::size_t ends() const { return ends_.size(); }
@@ -65,6 +70,7 @@ class PastStates {
   Result<Seq> end_of_group(Seq at);
   Result<Opened> nearest(Seq at);
   Result<Opened> replay_leaving_states(Opened from, Seq at);
+  void keep(const State& state, const Chain& chain);
   void drop_ends();
 
   Journal& journal_;

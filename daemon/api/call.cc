@@ -192,17 +192,27 @@ void run(Call call) {
   carry_out(std::move(call));
 }
 
+std::optional<HttpResponse> refuse_beyond(const Call& call, std::int64_t at) {
+  const Seq end = call.sequencer().durable_seq();
+  if (Seq{static_cast<std::uint64_t>(at)} <= end) return std::nullopt;
+  return http_error(
+      404, "beyond_end",
+      "the log ends with record " + std::to_string(raw(end)) + "; record " + std::to_string(at) + " is still to come");
+}
+
+HttpResponse too_many_past() {
+  HttpResponse response =
+      http_error(503, "too_many_past", "too many requests about the past wait already: one is answered at a time");
+  response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
 void carry_out(Call call) {
   const bool may_ask = std::any_of(call.route.query.begin(), call.route.query.end(),
                                    [](const Field& field) { return field.name == position_name; });
   const auto at = may_ask ? call.query.integer(position_name) : std::nullopt;
   if (!at) return call.route.function(std::move(call));
-  const Seq end = call.sequencer().durable_seq();
-  if (Seq{static_cast<std::uint64_t>(*at)} > end) {
-    return call.reply(http_error(
-        404, "beyond_end",
-        "record " + std::to_string(*at) + " is not written yet: the log ends with record " + std::to_string(raw(end))));
-  }
+  if (auto refused = refuse_beyond(call, *at)) return call.reply(*std::move(refused));
   RouteContext& context = call.context;
   const HttpReply reply = call.reply;
   const auto later = kept_for_later(std::move(call));
@@ -213,10 +223,7 @@ void carry_out(Call call) {
   };
   const auto failed = [reply](const Error& error) { reply(http_error(500, "io", error.message)); };
   if (context.past.post(Seq{static_cast<std::uint64_t>(*at)}, go_on, failed)) return;
-  HttpResponse response =
-      http_error(503, "too_many_past", "too many requests about the past wait already: one is answered at a time");
-  response.headers.emplace_back("Retry-After", "1");
-  reply(std::move(response));
+  reply(too_many_past());
 }
 
 std::optional<Proposal> propose_asked(Call& call, fb::Event type, std::string_view id_field) {

@@ -28,6 +28,9 @@ namespace pawl {
 /// Several, so that a reader or two of a long history do not delay requests that follow the log.
 constexpr unsigned worker_threads = 4;
 
+/// How many reports of incidents may wait for one that is made; more are refused.
+constexpr int reports_max = 8;
+
 /// What all routes share.
 struct RouteContext {
   explicit RouteContext(Services services_);
@@ -43,6 +46,7 @@ struct RouteContext {
   Whereabouts places{services.sequencer, services.archive, services.index};
   ThreadPool workers;
   PastReads past{services.journal, services.checkpoints};
+  OneByOne reports{reports_max};
 };
 
 /// A state of the past, while a call that asked for it is carried out on the thread for that (daemon/api/past_reads.h).
@@ -98,6 +102,11 @@ bool read(Call& call);
 bool is_limited(const Call& call);
 /// The refusal if a narrow token may not make the call, or nothing. May block. Requires: is_limited() and read().
 std::optional<HttpResponse> refuse_narrow(const Call& call);
+
+/// The refusal of a position beyond the last durable record, or nothing.
+std::optional<HttpResponse> refuse_beyond(const Call& call, std::int64_t at);
+/// 503: too much waits for one of the threads that look back.
+HttpResponse too_many_past();
 
 /// Calls the route's function; if the call is about the past, on the thread for that, once its state is found. Refuses
 /// a position that the log has not reached, and more such calls than may wait. Requires: read().

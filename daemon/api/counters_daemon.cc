@@ -1,8 +1,11 @@
 // The counters of the daemon itself: HTTP, the log's positions, the clock, the process.
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <memory>
 
 #include "daemon/api/counter_rows.h"
+#include "daemon/api/log_audit.h"
 #include "daemon/api/route_table.h"
 #include "schema/proposal.h"
 
@@ -53,6 +56,25 @@ FigureValues long_polls(const FigureSources& from) {
           {{"events"}, static_cast<std::int64_t>(from.event_polls)}};
 }
 
+/// Null: nothing was looked for yet, or the audit is off.
+std::shared_ptr<const AuditView> seen_by_audit(const FigureSources& from) {
+  return from.services.audit ? from.services.audit->last() : nullptr;
+}
+
+constexpr std::size_t finding_kinds = static_cast<std::size_t>(Finding::Kind::incident) + 1;
+
+FigureValues findings(const FigureSources& from) {
+  const auto view = seen_by_audit(from);
+  if (!view) return {};
+  std::array<std::int64_t, finding_kinds> counts{};
+  for (const Finding& finding : view->findings) ++counts.at(static_cast<std::size_t>(finding.kind));
+  FigureValues values;
+  for (std::size_t kind = 0; kind < counts.size(); ++kind) {
+    values.push_back({{std::string(name(static_cast<Finding::Kind>(kind)))}, counts.at(kind)});
+  }
+  return values;
+}
+
 FigureValues build_info(const FigureSources& from) {
   return {{{from.services.version, std::to_string(rules_version)}, 1}};
 }
@@ -80,6 +102,13 @@ std::vector<Counter> counters_of_daemon() {
                    [](const From& from) { return figure_of(raw(from.services.sequencer.durable_seq())); }),
       figure_gauge("pawl_log_checkpoint_seq", "records", "the record of the newest checkpoint; 0: none",
                    [](const From& from) { return figure_of(raw(from.services.sequencer.checkpoint_seq())); }),
+      figure_gauge("pawl_audit_seq", "records", "the last record that the audit has looked for causes up to; 0: none",
+                   [](const From& from) {
+                     const auto view = seen_by_audit(from);
+                     return figure_of(view ? raw(view->audited) : std::uint64_t{0});
+                   }),
+      figure_gauge("pawl_audit_findings", "findings", "what `pawl check` finds in this log, up to there", findings,
+                   {"kind"}, finding_kinds),
       figure_gauge("pawl_log_index_seq", "records", "the last record in the index; 0: none",
                    [](const From& from) {
                      return figure_of(from.services.index ? raw(from.services.index->reach()) : std::uint64_t{0});

@@ -168,7 +168,10 @@ class HistoryLines {
   bool is_full() const { return page_.lines.size() == limit_; }
   void take(const fb::Record& record) {
     const bool is_shown = is_of(record, traces_) && (!narrow_ || narrow_->has(record));
-    if (is_shown) append_record_json(page_.lines.emplace_back(), record, "null", Audience::reader);
+    if (!is_shown) return;
+    if (page_.lines.empty()) page_.first_group = Seq{record.stamp()->group()};
+    page_.last = Seq{record.stamp()->seq()};
+    append_record_json(page_.lines.emplace_back(), record, "null", Audience::reader);
   }
   void go_on_after(Seq seq) { page_.next = seq; }
   HistoryPage& page() { return page_; }
@@ -246,6 +249,28 @@ Result<TaskPage> list_tasks(StateReader& reader, Archive& archive, LogIndex* ind
   }
   if (looked_to != no_end_of_tasks) page.next = looked_to;
   return page;
+}
+
+Result<HistoryExtent> extent_of(StateReader& reader, Journal& journal, Archive& archive, LogIndex* index, TaskId task,
+                                Seq upto) {
+  HistoryExtent extent;
+  extent.is_live = reader.ask([task](const State& state) {
+    const Task* row = state.tasks.find(task);
+    return row && !is_terminal(row->stage);
+  });
+  for (std::optional<Seq> after = Seq{0}; after;) {
+    const HistoryPage page =
+        PAWL_TRY(history_of(reader, journal, archive, index, nullptr, task, *after, entries_per_look, upto));
+    if (!page.lines.empty()) {
+      if (extent.last == Seq{0}) extent.first_group = page.first_group;
+      extent.last = page.last;
+      // Of a live task only the first is of use: its story goes on to the end of the log.
+      if (extent.is_live) break;
+    }
+    after = page.next;
+  }
+  if (extent.last == Seq{0}) return Error{ErrorCode::missing, "the log has no record of this task up to there"};
+  return extent;
 }
 
 Result<HistoryPage> history_of(StateReader& reader, Journal& journal, Archive& archive, LogIndex* index,

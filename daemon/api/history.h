@@ -38,7 +38,19 @@ Result<TaskPage> list_tasks(StateReader& state, Archive& archive, LogIndex* inde
 struct HistoryPage {
   std::vector<std::string> lines;  // records as JSON, without their effects
   std::optional<Seq> next;
+  Seq first_group{};  // the first record of the group that has the first of them
+  Seq last{};         // the last of them; 0: there are none
 };
+
+/// Where a task's records are in the log.
+struct HistoryExtent {
+  Seq first_group{};  // the first record of the group that has the task's first one
+  Seq last{};
+  bool is_live = false;  // the task is, so more may follow
+};
+/// `missing`: no task with that id was ever created, or not up to `upto`.
+Result<HistoryExtent> extent_of(StateReader& state, Journal& journal, Archive& archive, LogIndex* index, TaskId task,
+                                Seq upto = no_end);
 
 /// The records about a task, its jobs or its lease. `missing`: no task with that id was ever created. `narrow`: the
 /// requester's limits; null: show all.

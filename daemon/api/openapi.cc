@@ -186,12 +186,12 @@ json::array parameters_of(const Route& route) {
   const std::size_t begin = route.path.find('{');
   if (begin != std::string_view::npos) {
     const std::string_view param = route.path.substr(begin + 1, route.path.find('}') - begin - 1);
-    const char* type = route.unknown_id ? "integer" : "string";
+    const bool is_number = route.unknown_id || param == "seq";
     parameters.push_back(json::object{{"name", as_key(param)},
                                       {"in", "path"},
                                       {"required", true},
-                                      {"schema", json::object{{"type", type}}},
-                                      {"example", route.unknown_id ? json::value(12) : json::value("shop")}});
+                                      {"schema", json::object{{"type", is_number ? "integer" : "string"}}},
+                                      {"example", is_number ? json::value(12) : json::value("shop")}});
   }
   for (const Field& field : route.query) {
     parameters.push_back(json::object{{"name", as_key(field.name)},
@@ -280,10 +280,12 @@ std::string operation_id(const Route& route) {
 
 std::string tag_of(const Route& route) {
   const auto is_under = [&](std::string_view folder) { return route.path.starts_with(folder); };
+  if (route.path.ends_with("/story")) return "the past";
   if (is_under("/v1/tasks")) return "tasks";
   if (is_under("/v1/jobs")) return "jobs";
   if (is_under("/v1/leases") || is_under("/v1/boots") || is_under("/transition-lease")) return "leases and boots";
   if (is_under("/webhooks")) return "webhooks";
+  if (is_under("/v1/incidents") || is_under("/v1/compare")) return "the past";
   return "the daemon";
 }
 
@@ -365,6 +367,7 @@ json::object batched_schema() {
 
 json::object components() {
   json::object schemas = row_schemas();
+  for (auto& [name, schema] : report_schemas()) schemas[name] = std::move(schema);
   for (auto& [name, schema] : answer_schemas()) schemas[name] = std::move(schema);
   schemas["Error"] = error_schema();
   schemas["Batched"] = batched_schema();

@@ -38,6 +38,8 @@ inline boost::json::string_view as_key(std::string_view text) {
 boost::json::object or_null(boost::json::object schema);
 /// The objects of answers, by name ("Task"), as JSON Schemas: from visit() of the rows.
 boost::json::object row_schemas();
+/// Those of what is told of a log: stories and reports.
+boost::json::object report_schemas();
 /// The objects of answers that are not rows, by name ("Queue").
 boost::json::object answer_schemas();
 /// The JSON Schema of a member of a written answer, besides the row. Requires: it is one.

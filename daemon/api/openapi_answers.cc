@@ -7,6 +7,7 @@
 //   {"name": shape, "more?": shape, …}         an object; the members with `?` may be left out
 //   {"*": shape}                               an object by names that are not known here
 //   {"&": "#Job", "name": shape, …}            another schema, with more members
+//   "id"                                       a number or a text
 //   "anything"                                 any JSON
 //
 // daemon/page/tests/contract compares them with what a daemon answers.
@@ -34,11 +35,21 @@ constexpr NamedShape shapes[] = {
     {"Advanced", R"({"seq": "integer", "reason": "text?", "task": "#Task?",
                      "result": "advanced | deferred | waiting | rolled_back | gate_red | blocked | committed"})"},
     {"Answers", R"({"items": [{"status": "integer", "headers": "#Headers?", "body": "anything"}]})"},
+    {"CheckedFinding", R"({"kind": "text", "invariant": "integer?", "seq": "integer", "time": "time?", "boot": "text?",
+                           "actor": "text?", "type": "text?", "task": "integer?", "what": "text",
+                           "led_by": ["integer"], "followed_by": ["integer"], "decided": ["text"]})"},
+    {"Comparison", R"({"from": "integer", "from_time": "time", "to": "integer", "to_time": "time",
+                       "rows_total": "integer",
+                       "rows": [{"row": "text", "id": "id", "before": "anything", "after": "anything"}]})"},
     {"Delivered", R"({"seq": "integer?", "task": "#Task?", "branch_begins?": "flag?", "reason?": "text?",
                       "result?": "advancing | noted | deferred | ignored | refused", "message?": "text"})"},
     {"Head", R"({"seq": "integer", "time": "time", "digest": "hex", "chain": "hex"})"},
     {"Headers", R"({"*": "text"})"},
     {"Health", R"({"status": "ok | starting"})"},
+    {"Incidents", R"({"percent": "integer", "audited": "integer?", "head": "integer", "first": "integer?",
+                      "records": "integer", "culprit": "integer?", "stopped_at": "integer?",
+                      "findings": ["#CheckedFinding"], "findings_total": "integer",
+                      "ended": ["#BadEnd"], "ended_total": "integer"})"},
     {"Log", R"({"run": "text", "what": "agent | gate | step | probe", "name": "text?", "stage": "text",
                 "version": "integer", "job": "integer?", "attempt": "integer?", "began_at": "time",
                 "ended_at": "time?", "bytes": "integer", "kept": "integer"})"},
@@ -105,6 +116,7 @@ json::object named_type(std::string_view word) {
   }
   if (word == "integer") return {{"type", "integer"}};
   if (word == "text") return {{"type", "string"}};
+  if (word == "id") return {{"type", json::array{"integer", "string"}}};
   if (word == "flag") return {{"type", "boolean"}};
   if (word == "time") return {{"type", "string"}, {"format", "date-time"}};
   if (word == "hex") return {{"type", "string"}, {"pattern", "^([0-9a-f]{2})+$"}};

@@ -23,7 +23,9 @@ constexpr ErrorStatus error_statuses[] = {{"bad_signature", 401},
                                           {"io", 500},
                                           {"malformed", 400},
                                           {"no_branch", 422},
+                                          {"log_too_long", 422},
                                           {"no_command", 409},
+                                          {"no_incident", 404},
                                           {"no_log", 404},
                                           {"no_such_path", 404},
                                           {"previous_alive", 409},
@@ -35,6 +37,7 @@ constexpr ErrorStatus error_statuses[] = {{"bad_signature", 401},
                                           {"too_many_streams", 429},
                                           {"unauthorized", 401},
                                           {"stepped_down", 503},
+                                          {"story_too_long", 422},
                                           {"disk_full", 503},
                                           {"not_writable", 503},
                                           {"ending", 503},
@@ -56,7 +59,7 @@ bool stands_alone(const Route& route) {
 
 /// daemon/api/starting.h
 bool is_served_while_starting(const Route& route) {
-  return route.path == "/healthz" || route.answer.shape == RouteAnswer::Shape::file;
+  return route.path == "/healthz" || (route.role == Role::none && route.answer.shape == RouteAnswer::Shape::file);
 }
 
 /// Whether some token that is valid may not make the call: its role is too low, or its limits refuse the call, rather

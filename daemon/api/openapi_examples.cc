@@ -69,6 +69,8 @@ constexpr OfRoute of_routes[] = {
     {"/v1/pipelines", "agents", R"([{"name":"developer"}])"},
     {"/v1/pipelines", "branch", R"("existing")"},
     {"/v1/pipelines", "env", R"([{"name":"LANG","value":"C.UTF-8"}])"},
+    {"/v1/compare", "from", "340"},
+    {"/v1/compare", "to", "345"},
     {"/v1/leases", "after", R"("task:12")"},
     {"/v1/boots", "after", R"("4f1c")"},
     {"/v1/tasks/{id}/logs", "after", R"("agent-31-1")"},
@@ -134,6 +136,32 @@ PipelineRow pipeline() {
           .given = false};
 }
 
+json::value story() {
+  return json::parse(
+      R"json({"subject":"task 12","log_records":345,"log_end":"2026-01-01T00:00:09.000000Z","torn_at":null,
+    "broken":null,"redacted":false,"tasks":[{"id":12,"work_item":"SHOP-12","repo":"shop","branch":"fix/login",
+    "stage":"review","version":2,"entered_at":"2026-01-01T00:00:00.000000Z","entered_by":"executor","blocked":null}],
+    "lanes":["operator"],"lane_hosts":[null],"findings":[],"stays":[{"task":12,"stage":"review","version":2,"from":340,
+    "begun_at":"2026-01-01T00:00:00.000000Z","to":null}],"spans":[],"entries":[{"seq":341,"lane":0,"refused":false,
+    "back":false,"says":"notes: looked at","notes":[],"because":[],"findings":[],"task":12,"job":null,"like":null,
+    "record":{"seq":341,"group":341,"rules":2,"time":"2026-01-01T00:00:01.000000Z","boot":"4f1c","actor":"operator",
+    "key":null,"request":null,"type":"TaskNote","data":{"task":12,"text":"looked at"},"outcome":"accepted",
+    "unchecked":false,"effects":null,"digest":"00ff","chain":"00ff"}}]})json");
+}
+
+json::value report() {
+  return json::parse(R"json({"log":"this daemon's log","begin":"2026-01-01T00:00:00.000000Z",
+    "end":"2026-01-01T00:00:09.000000Z","records":345,"first":1,"torn_at":null,"broken":null,"incident":{
+    "kind":"incident","seq":18,"what":"recovery.max_interruptions was set to 0 by operator (before: 5)","led_by":[],
+    "followed_by":[22],"decided":["22: 1 interruption > 0 (recovery.max_interruptions, set by 18)"]},"ended":[{
+    "task":12,"work_item":"SHOP-12","seq":22,"what":"task 12 (SHOP-12) was blocked: job_failed","cause":18,
+    "by_itself":null,"let_go":null,"decided":[]}],"trace":[{"seq":18,"time":"2026-01-01T00:00:01.000000Z",
+    "actor":"operator","type":"SettingChanged","outcome":"accepted","says":"sets recovery.max_interruptions to 0",
+    "decided":[]}],"defences":[{"change":"recovery.max_interruptions=5","undoes":18,"verdict":"prevented",
+    "why":"the story goes past it"}],"untried":[],"by_itself":[],"others":[],"open":[],"unknown":[],"stories":[]
+})json");
+}
+
 template <class Row>
 json::value as_sent(const Row& row) {
   std::string text;
@@ -151,6 +179,8 @@ json::value row_named(std::string_view of) {
   if (of == "repo")
     return as_sent(RepoRow{.repo = "shop", .declared = true, .url = "https://git.example/shop.git", .given = {}});
   if (of == "settings") return as_sent(Settings());
+  if (of == "story") return story();
+  if (of == "report") return report();
   return nullptr;
 }
 
@@ -159,13 +189,16 @@ json::value least(const json::object& schema);
 /// A value of the schema that a reference leads to.
 json::value least_of(std::string_view reference) {
   const std::string_view name = reference.substr(reference.rfind('/') + 1);
-  for (const char* of : {"task", "job", "lease", "boot", "pipeline", "repo", "settings"}) {
+  for (const char* of : {"task", "job", "lease", "boot", "pipeline", "repo", "settings", "story", "report"}) {
     if (schema_of(of) == name) return row_named(of);
   }
   static const json::object schemas = answer_schemas();
   static const json::object rows = row_schemas();
-  const json::value* found = schemas.if_contains(as_key(name));
-  return least((found ? *found : rows.at(as_key(name))).as_object());
+  static const json::object reports = report_schemas();
+  for (const json::object* each : {&schemas, &rows, &reports}) {
+    if (const json::value* found = each->if_contains(as_key(name))) return least(found->get_object());
+  }
+  PAWL_ASSERT(false);
 }
 
 /// The least value that the schema allows, with something in its lists.

@@ -261,9 +261,10 @@ std::string_view schema_of(std::string_view of) {
     std::string_view of;
     std::string_view schema;
   };
-  constexpr Named all[] = {{"task", "Task"},         {"job", "Job"},           {"lease", "Lease"},
-                           {"boot", "Boot"},         {"pipeline", "Pipeline"}, {"repo", "Repo"},
-                           {"settings", "Settings"}, {"record", "Record"},     {"log", "Log"}};
+  constexpr Named all[] = {
+      {"task", "Task"},         {"job", "Job"},     {"lease", "Lease"},          {"boot", "Boot"},
+      {"pipeline", "Pipeline"}, {"repo", "Repo"},   {"settings", "Settings"},    {"record", "Record"},
+      {"log", "Log"},           {"story", "Story"}, {"report", "IncidentReport"}};
   const auto* found = std::find_if(std::begin(all), std::end(all), [&](const Named& each) { return each.of == of; });
   PAWL_ASSERT(found != std::end(all));
   return found->schema;

@@ -1,10 +1,10 @@
-// Reads of the past: calls with `?at=SEQ`, carried out on a thread of their own, one after another.
+// Reads of the past: calls with `?at=SEQ`, stories and comparisons, carried out on a thread of their own, one after
+// another.
 #pragma once
 
-#include <atomic>
 #include <functional>
 
-#include "daemon/thread_pool.h"
+#include "daemon/one_by_one.h"
 #include "store/past_states.h"
 
 namespace pawl {
@@ -17,19 +17,20 @@ class PastReads {
   using Read = std::function<void(const State&)>;
 
   /// Owns neither, and both outlive it. `checkpoints` may be null.
-  PastReads(Journal& journal, CheckpointStore* checkpoints) : states_(journal, checkpoints), thread_(1) {}
+  PastReads(Journal& journal, CheckpointStore* checkpoints) : states_(journal, checkpoints), thread_(past_reads_max) {}
 
   /// Calls `read` with the state at that position, or `failed` if the log cannot be read: once, on the thread, which
   /// may block. False: too many wait, and neither is called. Requires: the position is not beyond the last durable
   /// record. Threads: any.
   bool post(Seq at, Read read, std::function<void(const Error&)> failed);
+  /// The same for more than a look at one state.
+  bool post(std::function<void(PastStates&)> work);
   /// Finishes what waits, then ends the thread.
   void stop() { thread_.stop(); }
 
  private:
   PastStates states_;  // the thread's
-  std::atomic<int> waiting_{0};
-  ThreadPool thread_;
+  OneByOne thread_;
 };
 
 }  // namespace pawl

@@ -13,6 +13,7 @@ namespace pawl {
 
 /// The rows for tasks, in route_table_tasks.cc.
 std::vector<Route> task_routes();
+std::vector<Route> forensics_routes();
 /// The rows for the log, the definitions and the daemon, in route_table_daemon.cc.
 std::vector<Route> daemon_routes();
 

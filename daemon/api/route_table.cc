@@ -258,7 +258,7 @@ std::vector<Route> job_routes() {
 
 std::vector<Route> all_routes() {
   std::vector<Route> all = task_routes();
-  for (auto of_kind : {lease_and_boot_routes(), job_routes(), daemon_routes()}) {
+  for (auto of_kind : {lease_and_boot_routes(), job_routes(), forensics_routes(), daemon_routes()}) {
     std::move(of_kind.begin(), of_kind.end(), std::back_inserter(all));
   }
   return all;

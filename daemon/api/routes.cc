@@ -139,6 +139,7 @@ void Api::stop() {
   impl_->context.record_waits.stop();
   impl_->context.claim_waits.stop();
   impl_->context.past.stop();
+  impl_->context.reports.stop();
   impl_->context.workers.stop();
 }
 

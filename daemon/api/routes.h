@@ -25,6 +25,7 @@
 
 namespace pawl {
 
+class LogAudit;
 class Webhooks;
 struct DaemonFigures;
 
@@ -105,6 +106,8 @@ struct Services {
   /// What GET /metrics shows besides the counters of /queue. Null: the Api makes its
   /// own, in which only its server could count.
   std::shared_ptr<const DaemonFigures> figures = nullptr;
+  /// What is found in the log. Outlives the Api, and is stopped before it. Null: off.
+  LogAudit* audit = nullptr;
   /// How many bytes the log has on disk. May block, so not for the sequencer's thread. May be empty: not known.
   std::function<std::uint64_t()> log_bytes = {};
 };

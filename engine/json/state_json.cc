@@ -289,11 +289,11 @@ void append_json(std::string& out, const Effects& effects) {
   out += ']';
 }
 
-void append_record_line(std::string& out, const fb::Record& record, const Effects& effects) {
+void append_record_line(std::string& out, const fb::Record& record, const Effects& effects, Audience audience) {
   thread_local std::string effects_json;  // reused: a line is written for every record of an export
   effects_json.clear();
   append_json(effects_json, effects);
-  append_record_json(out, record, effects_json);
+  append_record_json(out, record, effects_json, audience);
 }
 
 Result<void> for_each_task(const State& state, const EachArchived& archived,

@@ -10,6 +10,7 @@
 #include "engine/state/effects.h"
 #include "engine/state/settings.h"
 #include "engine/state/state.h"
+#include "schema/json/record_json.h"
 #include "schema/result.h"
 
 namespace pawl {
@@ -29,7 +30,8 @@ void append_json(std::string& out, const SettingValue& value);
 void append_json(std::string& out, const Effects& effects);
 
 /// The record in canonical form (schema/json/record_json.h), with the effects of applying it; no line end.
-void append_record_line(std::string& out, const fb::Record& record, const Effects& effects);
+void append_record_line(std::string& out, const fb::Record& record, const Effects& effects,
+                        Audience audience = Audience::owner);
 
 /// Calls its argument for each archived task, by id.
 using EachArchived = std::function<Result<void>(const std::function<void(const ArchivedTask&)>&)>;

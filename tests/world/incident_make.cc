@@ -7,7 +7,7 @@
 #include "schema/json/json_text.h"
 #include "store/memory_log.h"
 #include "tests/world/incident.h"
-#include "tools/forensics/log_export.h"
+#include "tools/commands/log_export.h"
 
 namespace pawl::hostile {
 namespace {

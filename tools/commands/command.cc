@@ -4,7 +4,6 @@
 #include <boost/program_options.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <limits>
 
@@ -204,15 +203,6 @@ std::string usage_of(const Command& command) {
     out += '\n';
   }
   return out;
-}
-
-Result<std::uint64_t> read_number(std::string_view text, std::string_view what) {
-  std::uint64_t number = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failed != std::errc() || end != text.data() + text.size()) {
-    return malformed(std::string(what) + ": '" + std::string(text) + "' is not a whole number");
-  }
-  return number;
 }
 
 Exit fail(Exit exit, std::string_view message) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "schema/number.h"
 #include "schema/result.h"
 
 namespace pawl {
@@ -89,9 +90,6 @@ const OptionSpec* option_named(const Command& command, std::string_view name);
 
 /// A command's help text.
 std::string usage_of(const Command& command);
-
-/// All of `text` as a non-negative whole number. `malformed` begins with `what`.
-Result<std::uint64_t> read_number(std::string_view text, std::string_view what);
 
 /// Prints "pawl: …" with the error to standard error, and returns the matching exit code.
 Exit fail(const Error& error);

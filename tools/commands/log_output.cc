@@ -1,5 +1,6 @@
 #include "tools/commands/log_output.h"
 
+#include <boost/json/value.hpp>
 #include <unistd.h>
 
 #include <chrono>

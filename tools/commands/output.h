@@ -11,6 +11,7 @@
 
 #include "schema/printable.h"
 #include "schema/time.h"
+#include "tools/forensics/text_forms.h"
 
 namespace pawl {
 
@@ -28,21 +29,14 @@ class TextTable {
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// How many columns a printable text takes on a screen: two for each East Asian wide character and most emoji, none for
-/// a combining accent.
-std::size_t width_of(std::string_view text);
-/// `text`, padded with blanks on the right to that width.
-std::string padded(std::string text, std::size_t width);
-
 /// A time in the time zone of this process: "2026-06-15 12:00:03 +02:00".
 std::string local_time(TimeUs time);
 /// The text with each RFC 3339 time in it converted so.
 std::string with_local_times(std::string_view text);
 
-/// A value as a cell: null is "-", strings are bare with local times, lists and objects are compact JSON.
+/// A value as a cell: null is "-", strings are bare with local times, lists and objects are compact JSON. See
+/// recorded_cell().
 std::string cell(const boost::json::value& value);
-/// The same with times in UTC, as in the log: for a log that may come from anywhere.
-std::string recorded_cell(const boost::json::value& value);
 /// The cell of a member; "-" if there is none.
 std::string cell(const boost::json::value& object, std::string_view member);
 
@@ -52,9 +46,6 @@ std::string table_of(const boost::json::array& objects, std::initializer_list<st
 
 /// An object as lines of name and value; nested objects and lists of objects follow below their names.
 std::string fields_of(const boost::json::value& object);
-
-/// "0.42 s", "12.3 s", "3 min 05 s", "2 h 03 min"
-std::string duration(std::int64_t us);
 
 /// Prints to standard output, byte for byte: for programs, and for pawl's own cursor movements.
 void print(std::string_view text);

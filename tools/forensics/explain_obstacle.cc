@@ -1,8 +1,8 @@
 // Who or what caused a refusal.
 #include "schema/proposal.h"
 #include "schema/subject.h"
-#include "tools/commands/output.h"
 #include "tools/forensics/explain_words.h"
+#include "tools/forensics/text_forms.h"
 
 namespace pawl {
 namespace {

@@ -164,7 +164,10 @@ StoryEntry TimelineBuilder::entry_of(const AppliedRecord& item, const State& sta
     if (effect.kind == EffectKind::task) entry.task = TaskId{effect.id};
     if (effect.kind == EffectKind::job_queued && !entry.job) entry.job = JobId{effect.id};
   }
-  if (lines_ == Lines::kept) append_record_line(entry.line, record, item.applied.effects);
+  if (lines_ != Lines::left_out) {
+    const Audience audience = lines_ == Lines::kept ? Audience::owner : Audience::reader;
+    append_record_line(entry.line, record, item.applied.effects, audience);
+  }
   if (const auto* started = record.event_as_BootStarted()) boot_starts_[entry.seq] = started->boot_id()->str();
   return entry;
 }
@@ -228,14 +231,14 @@ void TimelineBuilder::keep_what_bears_on_it(Story& story) const {
   });
 }
 
-/// The findings of `audit` that belong to the story, and the records that led to them.
-void TimelineBuilder::take_findings(Story& story, const Audit& audit, std::set<Seq>& pointed_at) const {
+/// Those findings that belong to the story, and the records that led to them.
+void TimelineBuilder::take_findings(Story& story, const Findings& found, std::set<Seq>& pointed_at) const {
   std::set<Seq> seqs;
   for (const StoryEntry& entry : story.entries) {
     seqs.insert(entry.seq);
     pointed_at.insert(entry.narration.because.begin(), entry.narration.because.end());
   }
-  for (const Finding& finding : audit.findings()) {
+  for (const Finding& finding : found) {
     const auto is_here = [&](Seq seq) { return seqs.contains(seq); };
     const bool is_unchecked = finding.kind == Finding::Kind::unchecked;
     const bool is_of_record =
@@ -279,7 +282,7 @@ void TimelineBuilder::name_machines(Story& story) {
   }
 }
 
-Result<Story> TimelineBuilder::finish(const Audit& audit) {
+Result<Story> TimelineBuilder::finish(const Findings& found) {
   if (entries_.empty() || !is_found_) {
     std::string message = "the log has nothing about " + in_words(subject_) + " in its " + std::to_string(records_) +
                           (records_ == 1 ? " record" : " records");
@@ -303,7 +306,7 @@ Result<Story> TimelineBuilder::finish(const Audit& audit) {
     story.intervals.clear();
   }
   std::set<Seq> pointed_at;
-  take_findings(story, audit, pointed_at);
+  take_findings(story, found, pointed_at);
   for (auto& [seq, entry] : circumstances_) {
     if (pointed_at.contains(seq)) story.entries.push_back(std::move(entry));
   }
@@ -313,8 +316,8 @@ Result<Story> TimelineBuilder::finish(const Audit& audit) {
   std::map<Seq, std::vector<std::size_t>> findings_of;
   for (std::size_t i = 0; i < story.findings.size(); ++i) findings_of[story.findings[i].seq].push_back(i);
   for (StoryEntry& entry : story.entries) {
-    const auto found = findings_of.find(entry.seq);
-    if (found != findings_of.end()) entry.findings = found->second;
+    const auto of_entry = findings_of.find(entry.seq);
+    if (of_entry != findings_of.end()) entry.findings = of_entry->second;
   }
   name_machines(story);
   return story;

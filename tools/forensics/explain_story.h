@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "tools/forensics/audit.h"
+#include "engine/forensics/invariants.h"
 #include "tools/forensics/explain_subject.h"
 #include "tools/forensics/explain_words.h"
 #include "tools/forensics/log_source.h"
@@ -81,8 +81,9 @@ void fold(Story& story, std::optional<Seq> subject);
 
 class TimelineBuilder {
  public:
-  /// Whether the entries have their records as exported, which a story for a terminal does not show.
-  enum class Lines { kept, left_out };
+  /// Whether the entries have their records as exported: a story for a terminal does not show them, and readers of the
+  /// daemon do not see all of them (schema/json/record_json.h).
+  enum class Lines { kept, for_readers, left_out };
   explicit TimelineBuilder(StorySubject subject, Lines lines = Lines::kept)
       : subject_(std::move(subject)), lines_(lines) {}
 
@@ -90,8 +91,8 @@ class TimelineBuilder {
   void begin(const State& state);
   /// Takes every group of the log, in order; `state` is the one after it. Keeps only what concerns the subject.
   void add(std::span<const AppliedRecord> group, const State& state);
-  /// The story, with the findings of `audit` that belong to it. `missing` if the log has nothing about the subject.
-  Result<Story> finish(const Audit& audit);
+  /// The story, with those of the log's findings that belong to it. `missing` if the log has nothing about the subject.
+  Result<Story> finish(const Findings& found);
 
  private:
   /// An owner that is moving a task over an edge.
@@ -112,7 +113,7 @@ class TimelineBuilder {
   StoryEntry entry_of(const AppliedRecord& item, const State& state);
   std::size_t lane_of(const std::string& actor, const std::string& boot);
   void keep_what_bears_on_it(Story& story) const;
-  void take_findings(Story& story, const Audit& audit, std::set<Seq>& pointed_at) const;
+  void take_findings(Story& story, const Findings& found, std::set<Seq>& pointed_at) const;
   void name_machines(Story& story);
 
   // Which records belong to it (explain_concerns.cc).

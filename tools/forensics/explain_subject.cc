@@ -1,7 +1,8 @@
 #include "tools/forensics/explain_subject.h"
 
+#include "engine/state/settings.h"
+#include "schema/number.h"
 #include "schema/subject.h"
-#include "tools/commands/sources.h"
 
 namespace pawl {
 namespace {

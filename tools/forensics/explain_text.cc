@@ -1,7 +1,8 @@
 #include <algorithm>
 
-#include "tools/commands/output.h"
+#include "schema/printable.h"
 #include "tools/forensics/explain_render.h"
+#include "tools/forensics/text_forms.h"
 
 namespace pawl {
 namespace {

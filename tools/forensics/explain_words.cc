@@ -7,7 +7,7 @@
 #include "schema/event.h"
 #include "schema/proposal.h"
 #include "schema/subject.h"
-#include "tools/commands/output.h"
+#include "tools/forensics/text_forms.h"
 
 namespace pawl {
 namespace {

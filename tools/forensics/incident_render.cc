@@ -2,9 +2,11 @@
 #include <algorithm>
 
 #include "schema/json/json_text.h"
-#include "tools/commands/output.h"
+#include "schema/printable.h"
 #include "tools/forensics/explain_render.h"
+#include "tools/forensics/findings_json.h"
 #include "tools/forensics/incident_report.h"
+#include "tools/forensics/text_forms.h"
 #include "tools/forensics/what_if_report.h"
 
 namespace pawl {
@@ -14,7 +16,7 @@ std::string seq_text(Seq seq) {
   return std::to_string(raw(seq));
 }
 
-void append_end(std::string& out, const BadEnd& end) {
+void append_end_line(std::string& out, const BadEnd& end) {
   out += "  " + printable(end.words);
   if (end.at) out += " (record " + seq_text(end.at.seq) + ")";
   if (end.let_go) out += "; let go on by record " + seq_text(end.let_go.seq);
@@ -68,7 +70,7 @@ std::string report_text(const IncidentReport& report) {
            printable(cause_alone(*report.question)) + '\n';
     out += "\nwhat ended badly\n";
     if (report.question->ends.empty()) out += "  " + printable(report.question->finding.what) + '\n';
-    for (const BadEnd& end : report.question->ends) append_end(out, end);
+    for (const BadEnd& end : report.question->ends) append_end_line(out, end);
     out += "\nhow it came about\n";
     append_trace(out, report);
     out += "\nwhat would have prevented it\n" + defences_in_words(*report.question, report.defences);
@@ -76,7 +78,7 @@ std::string report_text(const IncidentReport& report) {
   if (!report.by_itself.empty()) {
     out += "\nended badly, without an incident\n";
     for (const BadEnd& end : report.by_itself) {
-      append_end(out, end);
+      append_end_line(out, end);
       out += "    " + (end.cause != Seq{0} ? "by record " + seq_text(end.cause) + ": " : "by itself: ") +
              printable(end.why) + '\n';
     }
@@ -100,33 +102,12 @@ std::string report_text(const IncidentReport& report) {
 
 namespace {
 
-void append_seq_list(std::string& out, const std::vector<Seq>& seqs) {
-  out += '[';
-  for (const Seq seq : seqs) {
-    if (out.back() != '[') out += ',';
-    append_json_integer(out, raw(seq));
-  }
-  out += ']';
-}
-
-void append_json(std::string& out, const BadEnd& end) {
-  out += "{\"task\":" + (end.task != TaskId{0} ? std::to_string(raw(end.task)) : "null") + ",\"work_item\":";
-  append_json_text_or_null(out, end.work_item);
-  out += ",\"seq\":" + (end.at ? seq_text(end.at.seq) : "null") + ",\"what\":";
-  append_json_text(out, end.words);
-  out += ",\"cause\":" + (end.cause != Seq{0} ? seq_text(end.cause) : "null") + ",\"by_itself\":";
-  append_json_text_or_null(out, end.why);
-  out += ",\"let_go\":" + (end.let_go ? seq_text(end.let_go.seq) : "null") + ",\"decided\":";
-  append_json_texts(out, end.decided);
-  out += '}';
-}
-
 template <class List>
 void append_ends(std::string& out, const List& ends) {
   out += '[';
   for (const BadEnd& end : ends) {
     if (out.back() != '[') out += ',';
-    append_json(out, end);
+    append_end(out, end);
   }
   out += ']';
 }
@@ -137,9 +118,9 @@ void append_incident(std::string& out, const Finding& finding) {
   out += ",\"seq\":" + seq_text(finding.seq) + ",\"what\":";
   append_json_text(out, finding.what);
   out += ",\"led_by\":";
-  append_seq_list(out, finding.led_by);
+  append_seqs(out, finding.led_by);
   out += ",\"followed_by\":";
-  append_seq_list(out, finding.followed_by);
+  append_seqs(out, finding.followed_by);
   out += ",\"decided\":";
   append_json_texts(out, finding.decided);
   out += '}';

@@ -4,7 +4,6 @@
 #include <charconv>
 
 #include "engine/policies/stuck.h"
-#include "tools/commands/output.h"
 #include "tools/forensics/log_source.h"
 #include "tools/forensics/replay_with_changes.h"
 #include "tools/forensics/what_if_report.h"
@@ -91,12 +90,13 @@ Result<std::vector<TaskId>> tasks_of(const RecordedLog& log, const InQuestion& q
 }
 
 /// Reads the log once more for the trace and the stories.
-Result<void> tell(const RecordedLog& log, const std::set<Seq>& wanted, IncidentReport& report) {
+Result<void> tell(const RecordedLog& log, const std::set<Seq>& wanted, TimelineBuilder::Lines lines,
+                  IncidentReport& report) {
   const LogBeginning begun = log.beginning();
   Tracer tracer(begun.state, wanted);
   std::vector<TimelineBuilder> tellers;
   for (const TaskId task : PAWL_TRY(tasks_of(log, *report.question))) {
-    tellers.emplace_back(StorySubject{.task = task});
+    tellers.emplace_back(StorySubject{.task = task}, lines);
     tellers.back().begin(begun.state);
   }
   PAWL_TRY(log.walk([&](const RecordedGroup&, const AppliedGroup& group) {
@@ -105,8 +105,9 @@ Result<void> tell(const RecordedLog& log, const std::set<Seq>& wanted, IncidentR
     return true;
   }));
   report.trace = std::move(tracer.traced);
+  const Findings found = log.audit().findings();
   for (TimelineBuilder& teller : tellers) {
-    if (auto story = teller.finish(log.audit())) report.stories.push_back(std::move(*story));
+    if (auto story = teller.finish(found)) report.stories.push_back(std::move(*story));
   }
   return {};
 }
@@ -282,7 +283,8 @@ std::string in_words(const Around& around) {
 
 }  // namespace
 
-Result<IncidentReport> report_of(const RecordedLog& log, const std::string& path, const Around& around) {
+Result<IncidentReport> report_of(const RecordedLog& log, const std::string& path, const Around& around,
+                                 TimelineBuilder::Lines lines) {
   PAWL_TRY(is_known(log, around));
   IncidentReport report;
   report.log = path;
@@ -320,7 +322,7 @@ Result<IncidentReport> report_of(const RecordedLog& log, const std::string& path
     add(finding.led_by);
     add(finding.followed_by);
     report.defences = PAWL_TRY(defences_against(log, *report.question, Effort::likely));
-    PAWL_TRY(tell(log, wanted, report));
+    PAWL_TRY(tell(log, wanted, lines, report));
   }
   if (!report.question) add_open(log, around, report);
   add_unknown(log, report);

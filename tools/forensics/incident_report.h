@@ -52,8 +52,9 @@ struct Around {
 /// "931", a time in RFC 3339, "task:12", or a work item.
 Around around_from(std::string_view text);
 
-/// `missing` if the log has nothing about what was asked for.
-Result<IncidentReport> report_of(const RecordedLog& log, const std::string& path, const Around& around);
+/// `missing` if the log has nothing about what was asked for. `path`: what the report calls the log.
+Result<IncidentReport> report_of(const RecordedLog& log, const std::string& path, const Around& around,
+                                 TimelineBuilder::Lines lines = TimelineBuilder::Lines::kept);
 
 std::string report_text(const IncidentReport& report);
 std::string report_json(const IncidentReport& report);

@@ -9,8 +9,8 @@
 #include "schema/hex.h"
 #include "schema/json/json_text.h"
 #include "schema/json/read_json.h"
+#include "schema/number.h"
 #include "store/base64.h"
-#include "tools/commands/sources.h"
 #include "tools/forensics/exported_lines.h"
 #include "tools/forensics/reading_progress.h"
 
@@ -50,7 +50,7 @@ LogBreak break_at(const Replica& replica, const Error& error, std::string raw) {
 }
 
 /// A record as `pawl export` writes one that it cannot read; empty if there are no bytes.
-std::string raw_record(Log& log, Seq seq) {
+std::string raw_record(Journal& log, Seq seq) {
   std::string out;
   const Result<void> read = log.read(seq, [&](RecordBytes bytes) {
     out = "{\"seq\":" + std::to_string(raw(seq)) + ",\"bytes\":\"" + base64(bytes) + "\"}";
@@ -87,26 +87,22 @@ class ShownJournal final : public Journal {
   std::uint64_t last_;
 };
 
-/// Opens a log to read what is left of it. If nothing is, the error says what to do.
-Result<std::unique_ptr<Log>> open_part(const std::string& dir) {
-  auto log = open_log(dir, LogMode::readable_part);
-  if (log || log.error().code != ErrorCode::damaged) return log;
-  Error error = log.error();
-  error.message += "; nothing of this log can be read: look for a backup, or for another copy of the folder";
-  return error;
+Result<void> walk_journal(Journal& journal, const LogWalk& walk) {
+  Replica& replica = walk.begin({}, {});
+  const Result<void> read = replica.read(journal);
+  if (!read && !may_end(walk, replica, read.error())) return read.error();
+  if (!read) {
+    const Seq bad = replica.fault() ? replica.fault()->seq : next(replica.state().last_seq);
+    walk.broken(break_at(replica, read.error(), raw_record(journal, bad)));
+  }
+  return {};
 }
 
 Result<std::optional<Seq>> walk_folder(const std::string& dir, const LogWalk& walk) {
   const std::unique_ptr<Log> log = PAWL_TRY(walk.broken ? open_part(dir) : open_log(dir, LogMode::read_only));
   ReadingProgress progress(walk.purpose);
   ShownJournal shown(*log, progress);
-  Replica& replica = walk.begin({}, {});
-  const Result<void> read = replica.read(shown);
-  if (!read && !may_end(walk, replica, read.error())) return read.error();
-  if (!read) {
-    const Seq bad = replica.fault() ? replica.fault()->seq : next(replica.state().last_seq);
-    walk.broken(break_at(replica, read.error(), raw_record(*log, bad)));
-  }
+  PAWL_TRY(walk_journal(shown, walk));
   return log->torn_at();
 }
 
@@ -204,6 +200,17 @@ Result<std::optional<Seq>> walk_log(const std::string& path, const LogWalk& walk
   return std::optional<Seq>();
 }
 
+LogWalker walker_of(std::string path) {
+  return [path = std::move(path)](const LogWalk& walk) { return walk_log(path, walk); };
+}
+
+LogWalker walker_of(Journal& journal) {
+  return [&journal](const LogWalk& walk) -> Result<std::optional<Seq>> {
+    PAWL_TRY(walk_journal(journal, walk));
+    return std::optional<Seq>();
+  };
+}
+
 bool lies_in(const std::string& to, const std::string& log) {
   if (log == "-") return false;
   std::error_code ignored;
@@ -238,27 +245,12 @@ Result<Moment> moment_of(std::string_view text, std::string_view option) {
   return Moment{std::nullopt, *time};
 }
 
-std::vector<OptionSpec> with_log_options(std::vector<OptionSpec> own) {
-  own.push_back({"data", "DIR", "the data folder to read, even while a daemon has it open", 0, "PAWL_DATA"});
-  own.push_back(config_option());
-  return own;
-}
-
-Result<std::string> log_named(const std::optional<std::string>& word, const Arguments& arguments,
-                              std::string_view command) {
-  if (word && arguments.source_of({"data"}) == Source::command_line) {
-    return Error{ErrorCode::malformed, std::string(command) + ": '" + *word + "' or --data: which log?"};
-  }
-  const auto data = arguments.value("data");
-  if (word) return *word;
-  if (data) return *data;
-  return Error{ErrorCode::malformed,
-               std::string(command) + ": which log? Name a data folder or a file, or set PAWL_DATA"};
-}
-
-Result<std::unique_ptr<Log>> open_data(const Arguments& arguments, std::string_view command) {
-  if (const auto dir = arguments.value("data")) return open_part(*dir);
-  return Error{ErrorCode::malformed, std::string(command) + ": which data folder? Give --data DIR, or set PAWL_DATA"};
+Result<std::unique_ptr<Log>> open_part(const std::string& dir) {
+  auto log = open_log(dir, LogMode::readable_part);
+  if (log || log.error().code != ErrorCode::damaged) return log;
+  Error error = log.error();
+  error.message += "; nothing of this log can be read: look for a backup, or for another copy of the folder";
+  return error;
 }
 
 Result<Seq> seq_at(Journal& journal, const Moment& moment) {

@@ -9,7 +9,6 @@
 
 #include "store/log.h"
 #include "store/replica.h"
-#include "tools/commands/command.h"
 
 namespace pawl {
 
@@ -27,19 +26,12 @@ Result<Moment> moment_of(std::string_view text, std::string_view option);
 /// there.
 bool lies_in(const std::string& to, const std::string& log);
 
-/// `own`, and the option that names a data folder.
-std::vector<OptionSpec> with_log_options(std::vector<OptionSpec> own);
-
-/// The log that a command is given as `word`; without one, the folder in `--data`. `command` is the command's name, for
-/// the error message.
-Result<std::string> log_named(const std::optional<std::string>& word, const Arguments& arguments,
-                              std::string_view command);
-
-/// The log of the folder in `--data`, or what is left of it: reading ends with an error where the damage begins.
-Result<std::unique_ptr<Log>> open_data(const Arguments& arguments, std::string_view command);
-
 /// The seq of the last record at or before a moment. Reads the log up to there if the moment is a time.
 Result<Seq> seq_at(Journal& journal, const Moment& moment);
+
+/// Opens a folder's log to read what is left of it: reading ends with an error where the damage begins. If nothing is
+/// left, the error says what to do.
+Result<std::unique_ptr<Log>> open_part(const std::string& dir);
 
 /// The place from which a log cannot be read, or not be proved, any further. All groups before it were.
 struct LogBreak {
@@ -73,7 +65,7 @@ struct LogWalk {
   /// Called at the end of a walk that damage, or a record of a later version, cut short after at least one record. If
   /// empty, that is an error.
   std::function<void(LogBreak)> broken = {};
-  /// What is shown on a terminal while it lasts.
+  /// What is shown on a terminal while it lasts; empty: nothing.
   std::string_view purpose = "reading the log";
 };
 
@@ -81,5 +73,12 @@ struct LogWalk {
 /// folder (even while a daemon writes to it), a file of exported lines, or "-" for standard input. Errors name the file
 /// and the line, or the seq. Returns the seq from which a folder's log is torn, if it is.
 Result<std::optional<Seq>> walk_log(const std::string& path, const LogWalk& walk);
+
+/// A log that can be walked again and again.
+using LogWalker = std::function<Result<std::optional<Seq>>(const LogWalk&)>;
+/// walk_log() of that path.
+LogWalker walker_of(std::string path);
+/// The same for a log that is open, while it is appended to. It outlives the walks. Shows nothing on a terminal.
+LogWalker walker_of(Journal& journal);
 
 }  // namespace pawl

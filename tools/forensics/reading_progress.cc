@@ -24,7 +24,7 @@ std::int64_t steady_us() {
 }  // namespace
 
 ReadingProgress::ReadingProgress(std::string_view purpose)
-    : ReadingProgress(purpose, ::isatty(STDERR_FILENO) == 1 ? stderr : nullptr, steady_us) {}
+    : ReadingProgress(purpose, !purpose.empty() && ::isatty(STDERR_FILENO) == 1 ? stderr : nullptr, steady_us) {}
 
 ReadingProgress::ReadingProgress(std::string_view purpose, std::FILE* out, std::function<std::int64_t()> now_us)
     : purpose_(purpose), out_(out), now_us_(std::move(now_us)) {

@@ -12,7 +12,7 @@ namespace pawl {
 
 class ReadingProgress {
  public:
-  /// Shows `purpose` ("reading the log") on standard error, if that is a terminal.
+  /// Shows `purpose` ("reading the log") on standard error, if that is a terminal; nothing if it is empty.
   explicit ReadingProgress(std::string_view purpose);
   /// Shows it on `out`, by the clock `now_us` of microseconds.
   ReadingProgress(std::string_view purpose, std::FILE* out, std::function<std::int64_t()> now_us);

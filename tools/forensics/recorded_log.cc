@@ -148,9 +148,9 @@ void RecordedLog::learn(const AppliedGroup& applied) {
   for (const ArchivedTask& archived : applied.archived) facts_.forget(archived.jobs);
 }
 
-Result<RecordedLog> RecordedLog::read_up_to(const std::string& path, Seq to, Extent extent) {
+Result<RecordedLog> RecordedLog::read_up_to(const LogWalker& walker, Seq to, Extent extent) {
   RecordedLog log{Audit(Seq{1})};
-  log.path_ = path;
+  log.walker_ = walker;
   std::optional<Seq> proved;
   ReplicaPolicy policy = proving_policy([&](const AppliedGroup& group) {
     log.learn(group);
@@ -166,11 +166,11 @@ Result<RecordedLog> RecordedLog::read_up_to(const std::string& path, Seq to, Ext
     return replica.emplace(std::move(state), chain, policy);
   }};
   if (extent == Extent::part) walk.broken = [&log](LogBreak at) { log.broken_ = std::move(at); };
-  log.torn_at_ = PAWL_TRY(walk_log(path, walk));
+  log.torn_at_ = PAWL_TRY(walker(walk));
   if (const auto& difference = replica->difference()) {
     if (extent == Extent::whole || !proved) return error_of(*difference);
     // The group that differs was applied and audited: read again, without it.
-    RecordedLog before = PAWL_TRY(read_up_to(path, *proved, extent));
+    RecordedLog before = PAWL_TRY(read_up_to(walker, *proved, extent));
     before.torn_at_ = log.torn_at_;
     before.broken_ = break_at(*difference);
     return before;
@@ -183,7 +183,7 @@ Result<RecordedLog> RecordedLog::read_up_to(const std::string& path, Seq to, Ext
 
 Result<RecordedLog> RecordedLog::read_of(const std::string& path, Extent extent) {
   const std::string kept = path == "-" ? PAWL_TRY(kept_input()) : path;
-  auto log = read_up_to(kept, no_end, extent);
+  auto log = read_up_to(walker_of(kept), no_end, extent);
   if (path != "-") return log;
   if (!log) {
     Error error = log.error();
@@ -202,6 +202,10 @@ Result<RecordedLog> RecordedLog::read_part(const std::string& path) {
   return read_of(path, Extent::part);
 }
 
+Result<RecordedLog> RecordedLog::read_part(Journal& journal) {
+  return read_up_to(walker_of(journal), journal.last_seq(), Extent::part);
+}
+
 Result<void> RecordedLog::walk(const Reader& each) const {
   bool is_over = false;
   ReplicaPolicy policy;
@@ -212,11 +216,11 @@ Result<void> RecordedLog::walk(const Reader& each) const {
     if (!is_over) is_over = !each(recorded(applied), applied);
   };
   std::optional<Replica> replica;
-  PAWL_TRY(walk_log(path_, {.begin = [&](State state, const Chain& chain) -> Replica& {
-                              return replica.emplace(std::move(state), chain, policy);
-                            },
-                            .broken = broken_ ? [](const LogBreak&) {} : std::function<void(LogBreak)>(),
-                            .purpose = "reading it again"}));
+  PAWL_TRY(walker_({.begin = [&](State state, const Chain& chain) -> Replica& {
+                      return replica.emplace(std::move(state), chain, policy);
+                    },
+                    .broken = broken_ ? [](const LogBreak&) {} : std::function<void(LogBreak)>(),
+                    .purpose = "reading it again"}));
   if (replica->difference()) return error_of(*replica->difference());
   const bool is_short = !is_over && replica->state().last_seq < last();
   if (is_short) return Error{ErrorCode::damaged, "the log has changed while it was read"};

@@ -85,6 +85,8 @@ class RecordedLog {
   static Result<RecordedLog> read(const std::string& path);
   /// The same, but of a log that is damaged, of a later version or divergent from some record on, what is before it.
   static Result<RecordedLog> read_part(const std::string& path);
+  /// The same of a log that is open, up to where it is at this moment.
+  static Result<RecordedLog> read_part(Journal& journal);
 
   /// Called with a group of the log, the same with the state after it, and returns whether to go on.
   using Reader = std::function<bool(const RecordedGroup&, const AppliedGroup&)>;
@@ -133,12 +135,12 @@ class RecordedLog {
   enum class Extent { whole, part };
   static Result<RecordedLog> read_of(const std::string& path, Extent extent);
   /// `to`: the last record to read.
-  static Result<RecordedLog> read_up_to(const std::string& path, Seq to, Extent extent);
+  static Result<RecordedLog> read_up_to(const LogWalker& walker, Seq to, Extent extent);
 
   void begin(const State& state, const Chain& chain);
   void learn(const AppliedGroup& group);
 
-  std::string path_;
+  LogWalker walker_;
   std::vector<std::uint8_t> checkpoint_;  // at its start; empty: the log begins at 1
   Audit audit_;
   std::optional<State> end_;

@@ -2,7 +2,6 @@
 
 #include "engine/json/state_json.h"
 #include "engine/rules/group.h"
-#include "tools/commands/output.h"
 #include "tools/forensics/exported_lines.h"
 #include "tools/forensics/line_form.h"
 #include "tools/forensics/redaction.h"
@@ -20,7 +19,8 @@ bool is_beyond(const Moment& moment, const fb::Record& record) {
 
 class RedactedLog {
  public:
-  explicit RedactedLog(const RedactedRange& range) : range_(range) {}
+  RedactedLog(const RedactedRange& range, const std::function<void(std::string_view)>& write)
+      : range_(range), write_(write) {}
 
   /// The log begins with a checkpoint.
   Result<void> begin(const State& state) {
@@ -59,18 +59,19 @@ class RedactedLog {
  private:
   void write_beginning() {
     is_begun_ = true;
-    if (state_.last_seq > Seq{0}) print(checkpoint_line(state_, chain_) + "\n");
+    if (state_.last_seq > Seq{0}) write_(checkpoint_line(state_, chain_) + "\n");
   }
 
   void write(const fb::Record& record, const Effects& effects) {
     line_.clear();
     append_record_line(line_, record, effects);
     line_ += '\n';
-    print(line_);
+    write_(line_);
     ++written_;
   }
 
   RedactedRange range_;
+  const std::function<void(std::string_view)>& write_;
   Redaction redaction_;
   State state_;
   Chain chain_{};  // begins at zero even after a checkpoint: nothing of the original's is shown
@@ -81,8 +82,9 @@ class RedactedLog {
 
 }  // namespace
 
-Result<std::uint64_t> write_redacted(const std::string& path, const RedactedRange& range) {
-  RedactedLog redacted(range);
+Result<std::uint64_t> write_redacted(const LogWalker& walker, const RedactedRange& range,
+                                     const std::function<void(std::string_view)>& write) {
+  RedactedLog redacted(range, write);
   Result<void> failed;
   ReplicaPolicy policy = proving_policy([&](const AppliedGroup& group) {
     if (failed) failed = redacted.add(group);
@@ -90,12 +92,12 @@ Result<std::uint64_t> write_redacted(const std::string& path, const RedactedRang
   policy.wants = [&](const State&, std::span<const VerifiedRecord> group) -> Result<bool> {
     return failed.has_value() && !(range.to && is_beyond(*range.to, *group.back().record));
   };
-  print(std::string(redacted_line) + "\n");
+  write(std::string(redacted_line) + "\n");
   std::optional<Replica> replica;
-  PAWL_TRY(walk_log(path, {.begin = [&](State state, const Chain& chain) -> Replica& {
-                      if (state.last_seq > Seq{0}) failed = redacted.begin(state);
-                      return replica.emplace(std::move(state), chain, policy);
-                    }}));
+  PAWL_TRY(walker({.begin = [&](State state, const Chain& chain) -> Replica& {
+    if (state.last_seq > Seq{0}) failed = redacted.begin(state);
+    return replica.emplace(std::move(state), chain, policy);
+  }}));
   if (!failed) return failed.error();
   if (replica->difference()) return error_of(*replica->difference());
   return redacted.written();

@@ -9,7 +9,8 @@
 #include "engine/json/state_json.h"
 #include "schema/json/json_text.h"
 #include "schema/json/read_json.h"
-#include "tools/commands/output.h"
+#include "schema/printable.h"
+#include "tools/forensics/text_forms.h"
 
 namespace pawl {
 namespace {
@@ -119,9 +120,11 @@ std::string difference_in_words(const StateRows& before, const StateRows& after)
   return out;
 }
 
-std::string difference_in_json(const StateRows& before, const StateRows& after) {
+std::string difference_in_json(const StateRows& before, const StateRows& after, std::size_t rows_max) {
   std::string out = "[";
+  std::size_t rows = 0;
   for_differences(before, after, [&](const RowName& row, const std::string* was, const std::string* is) {
+    if (rows++ >= rows_max) return;
     if (out.back() != '[') out += ',';
     out += "{\"row\":\"" + std::string(name(row.kind)) + "\",\"id\":";
     if (row.key.empty()) {
@@ -132,6 +135,12 @@ std::string difference_in_json(const StateRows& before, const StateRows& after) 
     out += ",\"before\":" + (was ? *was : "null") + ",\"after\":" + (is ? *is : "null") + '}';
   });
   return out + ']';
+}
+
+std::size_t count_differences(const StateRows& before, const StateRows& after) {
+  std::size_t rows = 0;
+  for_differences(before, after, [&](const RowName&, const std::string*, const std::string*) { ++rows; });
+  return rows;
 }
 
 }  // namespace pawl

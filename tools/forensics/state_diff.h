@@ -2,6 +2,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -28,7 +29,10 @@ void add_rows(StateRows& rows, const ArchivedTask& archived);
 
 /// "task 1: stage "review" -> "testing"", a line for each field. Empty if nothing changed.
 std::string difference_in_words(const StateRows& before, const StateRows& after);
-/// `[{"row":"task","id":1,"before":{…},"after":{…}},…]`: whole rows, null on a side that lacks it.
-std::string difference_in_json(const StateRows& before, const StateRows& after);
+/// `[{"row":"task","id":1,"before":{…},"after":{…}},…]`: whole rows, null on a side that lacks it. `rows_max`: no more
+/// than that.
+std::string difference_in_json(const StateRows& before, const StateRows& after, std::size_t rows_max = SIZE_MAX);
+/// How many rows differ.
+std::size_t count_differences(const StateRows& before, const StateRows& after);
 
 }  // namespace pawl

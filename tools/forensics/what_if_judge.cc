@@ -175,4 +175,9 @@ Judged judge(const RecordedLog& log, const InQuestion& question, const Retold& r
   return all.empty() ? Judged{WhatIfVerdict::not_known, "the log does not show what it did"} : all.front();
 }
 
+std::optional<Seq> culprit_of(const Findings& findings) {
+  if (findings.empty() || !is_grave(findings.front())) return std::nullopt;
+  return findings.front().seq;
+}
+
 }  // namespace pawl

@@ -20,6 +20,8 @@ struct Judged {
 
 /// Whether something went wrong, as opposed to what a reader should only know.
 bool is_grave(const Finding& finding);
+/// The record where the trouble began; none if only unchecked records were found. Requires: in the audit's order.
+std::optional<Seq> culprit_of(const Findings& findings);
 /// "record 12"
 std::string record_name(Seq seq);
 

@@ -3,24 +3,63 @@
 #include <algorithm>
 
 #include "schema/json/json_text.h"
-#include "tools/commands/output.h"
+#include "schema/printable.h"
 #include "tools/forensics/defences.h"
 #include "tools/forensics/what_if_judge.h"
 
 namespace pawl {
 namespace {
 
-std::string finding_in_words(const Finding& finding) {
-  return std::string(name(finding.kind)) + " of " + record_name(finding.seq);
-}
-
 void append_turn(std::string& out, const TurningPoint& turn) {
   out += rfc3339(turn.time) + (turn.seq ? ", " + record_name(*turn.seq) : ", no record") + "\n  the log     " +
          printable(turn.recorded) + "\n  the change  " + printable(turn.changed) + '\n';
 }
 
-std::string in_words(const RecordedLog& log, const std::vector<Change>& changes, const Retold& retold,
-                     const InQuestion* target) {
+void append_time(std::string& out, TimeUs time) {
+  append_json_time(out, time);
+}
+
+void append_seq(std::string& out, std::optional<Seq> seq) {
+  out += seq ? std::to_string(raw(*seq)) : "null";
+}
+
+void append_verdict(std::string& out, const RecordedLog& log, const Retold& retold, const InQuestion* target) {
+  if (!target) {
+    out += "null";
+    return;
+  }
+  const Judged judged = judge(log, *target, retold);
+  out += "{\"kind\":";
+  append_json_text(out, name(target->finding.kind));
+  out += ",\"seq\":" + std::to_string(raw(target->finding.seq)) + ",\"verdict\":";
+  append_json_text(out, name(judged.verdict));
+  out += ",\"why\":";
+  append_json_text(out, judged.why);
+  out += '}';
+}
+
+/// "  recovery.max_interruptions=5 (undoes record 269)  prevented      record 931 does not happen"
+std::string defence_name(const Defence& defence) {
+  return in_words(defence.change) +
+         (defence.change.undoes ? " (undoes " + record_name(*defence.change.undoes) + ")" : " from the beginning");
+}
+
+std::string defence_in_words(const Defence& defence, std::size_t width) {
+  std::string line = "  " + defence_name(defence);
+  line.resize(width + 4, ' ');
+  std::string verdict(name(defence.judged.verdict));
+  verdict.resize(15, ' ');
+  return line + verdict + printable(defence.judged.why) + '\n';
+}
+
+}  // namespace
+
+std::string finding_in_words(const Finding& finding) {
+  return std::string(name(finding.kind)) + " of " + record_name(finding.seq);
+}
+
+std::string what_if_text(const RecordedLog& log, const std::vector<Change>& changes, const Retold& retold,
+                         const InQuestion* target) {
   std::string out = "what if";
   for (const Change& change : changes) out += ' ' + in_words(change);
   out += "\n\n";
@@ -53,31 +92,8 @@ std::string in_words(const RecordedLog& log, const std::vector<Change>& changes,
          judged.why + '\n';
 }
 
-void append_time(std::string& out, TimeUs time) {
-  append_json_time(out, time);
-}
-
-void append_seq(std::string& out, std::optional<Seq> seq) {
-  out += seq ? std::to_string(raw(*seq)) : "null";
-}
-
-void append_verdict(std::string& out, const RecordedLog& log, const Retold& retold, const InQuestion* target) {
-  if (!target) {
-    out += "null";
-    return;
-  }
-  const Judged judged = judge(log, *target, retold);
-  out += "{\"kind\":";
-  append_json_text(out, name(target->finding.kind));
-  out += ",\"seq\":" + std::to_string(raw(target->finding.seq)) + ",\"verdict\":";
-  append_json_text(out, name(judged.verdict));
-  out += ",\"why\":";
-  append_json_text(out, judged.why);
-  out += '}';
-}
-
-std::string in_json(const RecordedLog& log, const std::vector<Change>& changes, const Retold& retold,
-                    const InQuestion* target) {
+std::string what_if_json(const RecordedLog& log, const std::vector<Change>& changes, const Retold& retold,
+                         const InQuestion* target) {
   std::string out = "{\"what_if\":[";
   for (const Change& change : changes) {
     if (out.back() != '[') out += ',';
@@ -126,34 +142,6 @@ std::string in_json(const RecordedLog& log, const std::vector<Change>& changes, 
   return out + "}";
 }
 
-/// "  recovery.max_interruptions=5 (undoes record 269)  prevented      record 931 does not happen"
-std::string defence_name(const Defence& defence) {
-  return in_words(defence.change) +
-         (defence.change.undoes ? " (undoes " + record_name(*defence.change.undoes) + ")" : " from the beginning");
-}
-
-std::string defence_in_words(const Defence& defence, std::size_t width) {
-  std::string line = "  " + defence_name(defence);
-  line.resize(width + 4, ' ');
-  std::string verdict(name(defence.judged.verdict));
-  verdict.resize(15, ' ');
-  return line + verdict + printable(defence.judged.why) + '\n';
-}
-
-}  // namespace
-
-Exit run_what_if(const RecordedLog& log, const std::vector<Change>& changes, ReportForm form) {
-  const auto retold = retell(log, changes);
-  if (!retold) return fail(retold.error());
-  const std::optional<InQuestion> target = in_question(log.found());
-  if (form == ReportForm::json) {
-    print(in_json(log, changes, *retold, target ? &*target : nullptr) + '\n');
-  } else {
-    print_for_people(in_words(log, changes, *retold, target ? &*target : nullptr));
-  }
-  return Exit::done;
-}
-
 std::string defences_in_words(const InQuestion& question, const Defences& defences) {
   const std::vector<Defence>& all = defences.tried;
   // What does not undo the cause, and is not known to help, is only named.
@@ -188,31 +176,6 @@ std::string defences_in_words(const InQuestion& question, const Defences& defenc
         "  not tried: " + std::to_string(defences.untried.size()) + " more; 'pawl replay --each-defence' tries each\n";
   }
   return out;
-}
-
-Exit run_each_defence(const RecordedLog& log, ReportForm form) {
-  const std::optional<InQuestion> target = in_question(log.found());
-  if (!target) {
-    print(form == ReportForm::json ? "{\"target\":null,\"defences\":[]}\n" : "check finds nothing that went wrong\n");
-    return Exit::done;
-  }
-  const auto found = defences_against(log, *target, Effort::all);
-  if (!found) return fail_to_read(found.error());
-  const Defences& all = *found;
-  if (form == ReportForm::json) {
-    std::string out = "{\"target\":{\"kind\":";
-    append_json_text(out, name(target->finding.kind));
-    out += ",\"seq\":" + std::to_string(raw(target->finding.seq)) + "},\"defences\":[";
-    for (const Defence& defence : all.tried) {
-      if (out.back() != '[') out += ',';
-      out += in_json(log, {defence.change}, defence.retold, &*target);
-    }
-    print(out + "]}\n");
-    return Exit::done;
-  }
-  print_for_people("the " + finding_in_words(target->finding) + ": " + printable(target->finding.what) + "\n\n" +
-                   defences_in_words(*target, all));
-  return Exit::done;
 }
 
 }  // namespace pawl

@@ -1,22 +1,22 @@
-// The result of a what-if, for people and for programs.
+// The result of a what-if, and of the defences against what went wrong, for people and for programs.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "tools/commands/command.h"
 #include "tools/forensics/defences.h"
 
 namespace pawl {
 
-enum class ReportForm { words, json };
+/// Where the two stories part, and how far the other one goes. `target`: what went wrong; null: nothing did.
+std::string what_if_text(const RecordedLog& log, const std::vector<Change>& changes, const Retold& retold,
+                         const InQuestion* target);
+/// The same as a JSON object.
+std::string what_if_json(const RecordedLog& log, const std::vector<Change>& changes, const Retold& retold,
+                         const InQuestion* target);
 
-/// Retells the log with the changes, and prints where the stories part and how far the other one goes.
-Exit run_what_if(const RecordedLog& log, const std::vector<Change>& changes, ReportForm form);
-
-/// Undoes each change of a setting, and tries each setting at its default: prints which would have prevented what
-/// `check` finds, the cause first.
-Exit run_each_defence(const RecordedLog& log, ReportForm form);
+/// "incident of record 12"
+std::string finding_in_words(const Finding& finding);
 
 /// A line for each, and what holds if none prevents it.
 std::string defences_in_words(const InQuestion& question, const Defences& defences);

@@ -84,6 +84,12 @@ class Served : public testing::Test {
     ASSERT_TRUE(start_boot(*sequencer, boot, "test"));
     const Requester requester{.boot = boot, .actor = "pawld", .key = {}, .request = std::nullopt};
     ASSERT_TRUE(define_pipelines(*sequencer, sequencer->ask(known_pipelines), {}, requester));
+    serve();
+  }
+
+  /// Makes the Api again, over the same sequencer and with the services as they are now.
+  void serve() {
+    api.reset();
     api = std::make_unique<Api>(Services{
         .sequencer = *sequencer,
         .journal = *log,
@@ -116,6 +122,7 @@ class Served : public testing::Test {
         .run_reaper = [this](const auto& done) { done(reaper_pass); },
         .access = services_access,
         .figures = services_figures,
+        .audit = services_audit,
     });
   }
 
@@ -207,6 +214,7 @@ class Served : public testing::Test {
   std::atomic<std::int64_t> dead_pid{0};
   std::atomic<std::int64_t> unseen_pid{0};
   const Access* services_access = nullptr;
+  LogAudit* services_audit = nullptr;
   std::shared_ptr<const DaemonFigures> services_figures;
   std::function<void(const BatchTimes&)> measured;
   std::function<void()> sequencer_made;  // called when there is a sequencer, before its first record

@@ -119,6 +119,51 @@ TEST_F(PastStatesTest, two_positions_are_compared_without_a_replay_each_time) {
   EXPECT_EQ(past.ends(), 2U);
 }
 
+TEST_F(PastStatesTest, walk_shows_the_state_before_it_and_every_group_up_to_its_end) {
+  tell(80);
+  const auto all = expected();
+  PastStates past(log_, nullptr, {.stride = 16, .sparse_max = 5});
+  for (int i = 0; i < 100; ++i) {
+    auto from = all.begin();
+    std::advance(from, static_cast<std::ptrdiff_t>(dice_.roll(all.size())));
+    auto to = from;
+    std::advance(to,
+                 static_cast<std::ptrdiff_t>(dice_.roll(static_cast<std::uint64_t>(std::distance(from, all.end())))));
+    Seq last{0};
+    const auto walked = past.walk(
+        from->first, to->first,
+        [&](const State& state) {
+          EXPECT_EQ(state.digest(), from->second.digest) << raw(from->first);
+          last = state.last_seq;
+        },
+        [&](const AppliedGroup& group) {
+          for (const AppliedRecord& each : group.records) {
+            const Seq seq{each.record.stamp()->seq()};
+            EXPECT_EQ(raw(seq_after(last, each.record)), raw(seq)) << "none is left out";
+            last = seq;
+          }
+          EXPECT_EQ(group.state.digest(), all.at(last).digest);
+        });
+    ASSERT_TRUE(walked.has_value()) << walked.error().message;
+    EXPECT_EQ(raw(last), raw(to->second.seq)) << raw(from->first) << " to " << raw(to->first);
+  }
+}
+
+TEST_F(PastStatesTest, walk_that_is_repeated_begins_near_by) {
+  for (int i = 0; i < 3; ++i) writer_.create_task("W-" + std::to_string(i));
+  for (int i = 0; i < 1000; ++i) writer_.write(propose_group(writer_.requester(), task_note(TaskId{1}, "hm")));
+  PastStates past(log_, nullptr);
+  const auto nothing = [](const auto&) {};
+  ASSERT_TRUE(past.walk(Seq{900}, Seq{910}, nothing, nothing));
+  EXPECT_EQ(past.replayed(), 910U);
+  ASSERT_TRUE(past.walk(Seq{900}, Seq{920}, nothing, nothing));
+  EXPECT_EQ(past.replayed(), 920U) << "what few records take is read again";
+  for (int i = 0; i < 2000; ++i) writer_.write(propose_group(writer_.requester(), task_note(TaskId{1}, "hm")));
+  ASSERT_TRUE(past.walk(Seq{2900}, Seq{2910}, nothing, nothing));
+  ASSERT_TRUE(past.walk(Seq{2900}, Seq{2920}, nothing, nothing));
+  EXPECT_EQ(past.replayed(), 20U);
+}
+
 TEST_F(PastStatesTest, step_back_begins_at_a_sparse_state) {
   for (int i = 0; i < 50; ++i) writer_.create_task("W-" + std::to_string(i));
   for (int i = 0; i < 2000; ++i) {

@@ -104,6 +104,12 @@ const std::map<std::string, Case>& cases() {
       {"GET /v1/tasks", {Reach::filtered}},
       {"GET /v1/tasks/{id}", {Reach::task}},
       {"GET /v1/tasks/{id}/history", {Reach::task}},
+      {"GET /v1/tasks/{id}/story", {Reach::everything}},
+      {"GET /v1/compare", {Reach::everything}},
+      {"GET /v1/incidents", {Reach::everything}},
+      {"GET /v1/incidents/{seq}", {Reach::everything}},
+      {"GET /v1/incidents/{seq}/page", {Reach::everything}},
+      {"GET /v1/incidents/{seq}/log", {Reach::everything}},
       {"GET /v1/tasks/{id}/logs", {Reach::task}},
       {"GET /v1/tasks/{id}/log", {Reach::task}},
       {"POST /v1/tasks/{id}/transition", {Reach::task, R"({"to":"x","expected_version":9})"}},
@@ -172,7 +178,7 @@ std::string with_id(const Route& route, const std::string& id) {
 TEST(NarrowRoutes, every_route_says_how_it_keeps_to_the_limits) {
   for (const Route& route : routes()) {
     const auto found = cases().find(call_named(route));
-    ASSERT_NE(found, cases().end()) << call_named(route) << "has no case here: show that it is refused or filtered";
+    ASSERT_NE(found, cases().end()) << call_named(route) << " has no case here: show that it is refused or filtered";
     EXPECT_EQ(route.reach, found->second.reach) << call_named(route);
     EXPECT_EQ(route.reach == Reach::open, route.role == Role::none) << call_named(route);
     EXPECT_FALSE(route.reach == Reach::task && route.unknown_id != Outcome::unknown_task) << call_named(route);

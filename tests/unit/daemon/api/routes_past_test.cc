@@ -114,10 +114,11 @@ TEST_F(PastRoutes, position_beyond_the_end_is_refused_with_where_the_end_is) {
 
 TEST_F(PastRoutes, every_read_of_the_state_takes_a_position) {
   for (const Route& route : routes()) {
-    // Of the present by their nature: health, output, and the stream, which has `after`.
+    // Of the present by their nature: health, output, what is found in the whole log, the stream, which has `after`,
+    // and the comparison, which has two positions.
     const bool has_none = route.kind != RouteKind::reads || route.role == Role::none || route.path == "/v1/events" ||
-                          route.path == "/v1/me" || route.path == "/metrics" ||
-                          route.path.find("/log") != std::string_view::npos;
+                          route.path == "/v1/me" || route.path == "/metrics" || route.path == "/v1/compare" ||
+                          route.path.starts_with("/v1/incidents") || route.path.find("/log") != std::string_view::npos;
     const bool takes_one = std::any_of(route.query.begin(), route.query.end(),
                                        [](const Field& field) { return field.name == position_name; });
     EXPECT_NE(takes_one, has_none) << route.method << ' ' << route.path;

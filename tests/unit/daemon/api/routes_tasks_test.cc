@@ -306,8 +306,13 @@ TEST_F(TaskRoutes, steps_are_journalled_by_lease_holders_and_resolved_by_operato
                               token + R"(,"repo_token":)" + repo_token);
   ASSERT_EQ(started.status, 200) << started.body;
   EXPECT_EQ(started.at("/task/steps/0/state"), "\"started\"");
-  for (const char* path : {"/v1/tasks/1", "/v1/tasks/1/history", "/v1/events?after=0", "/v1/tasks"}) {
-    EXPECT_EQ(get(path).body.find("\"r1\""), std::string::npos) << path << "shows the name by which a process is found";
+  const std::string compared = "/v1/compare?from=1&to=" + std::to_string(last_seq());
+  for (const std::string& path :
+       {std::string("/v1/tasks/1"), std::string("/v1/tasks/1/history"), std::string("/v1/events?after=0"),
+        std::string("/v1/tasks"), std::string("/v1/tasks/1/story"), compared}) {
+    EXPECT_EQ(get(path).status, 200) << path;
+    EXPECT_EQ(get(path).body.find("\"r1\""), std::string::npos)
+        << path << " shows the name by which a process is found";
   }
 
   const std::string finished =

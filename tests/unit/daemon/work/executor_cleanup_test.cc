@@ -47,17 +47,17 @@ stages:
 
 TEST_F(ExecutorCleanupTest, branch_that_the_task_began_goes_and_the_note_has_what_brings_it_back) {
   const TaskId id = begin_branch();
-  const std::string head = head_of("fresh");
+  const std::string was_at = head_of("fresh");
   cancel(id);
   is_cancelled_and_gone(id);
   EXPECT_FALSE(has_branch("fresh"));
   ASSERT_EQ(notes().size(), 1u);
   const std::string note = notes().front();
-  EXPECT_TRUE(note.starts_with("branch 'fresh' was deleted at origin, at " + head + "; ")) << note;
+  EXPECT_TRUE(note.starts_with("branch 'fresh' was deleted at origin, at " + was_at + "; ")) << note;
   const std::string before_command = "this brings it back: ";
   ASSERT_NE(note.find(before_command), std::string::npos) << note;
   sh(note.substr(note.find(before_command) + before_command.size()));
-  EXPECT_EQ(head_of("fresh"), head);
+  EXPECT_EQ(head_of("fresh"), was_at);
 }
 
 TEST_F(ExecutorCleanupTest, branch_that_the_task_began_stays_where_the_cancel_asks_for_it) {

@@ -1,4 +1,4 @@
-#include "tools/forensics/log_export.h"
+#include "tools/commands/log_export.h"
 
 #include <algorithm>
 

@@ -7,13 +7,14 @@
 #include "schema/json/json_text.h"
 #include "schema/json/read_json.h"
 #include "tools/commands/command.h"
+#include "tools/commands/log_arguments.h"
 #include "tools/commands/output.h"
 #include "tools/commands/record_line.h"
+#include "tools/commands/what_if.h"
 #include "tools/forensics/line_form.h"
 #include "tools/forensics/log_source.h"
 #include "tools/forensics/state_diff.h"
 #include "tools/forensics/traces.h"
-#include "tools/forensics/what_if_report.h"
 
 namespace pawl {
 namespace {

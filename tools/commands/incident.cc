@@ -2,11 +2,12 @@
 #include <filesystem>
 
 #include "tools/commands/command.h"
+#include "tools/commands/log_arguments.h"
 #include "tools/commands/output.h"
+#include "tools/commands/story_file.h"
 #include "tools/forensics/explain_render.h"
 #include "tools/forensics/incident_report.h"
 #include "tools/forensics/log_source.h"
-#include "tools/forensics/story_file.h"
 
 namespace pawl {
 namespace {

@@ -3,6 +3,7 @@
 #include "store/os/file_mask.h"
 #include "store/rocks_log.h"
 #include "tools/commands/command.h"
+#include "tools/commands/log_arguments.h"
 #include "tools/commands/output.h"
 #include "tools/forensics/log_source.h"
 

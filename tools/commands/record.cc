@@ -1,6 +1,7 @@
 // `pawl record`: cuts out the end of a log, so that what happened there can be kept as a test.
 #include "tools/commands/command.h"
-#include "tools/forensics/log_export.h"
+#include "tools/commands/log_arguments.h"
+#include "tools/commands/log_export.h"
 #include "tools/forensics/log_source.h"
 
 namespace pawl {

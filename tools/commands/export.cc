@@ -8,8 +8,9 @@
 #include "store/checkpoint.h"
 #include "store/open.h"
 #include "tools/commands/command.h"
+#include "tools/commands/log_arguments.h"
+#include "tools/commands/log_export.h"
 #include "tools/commands/output.h"
-#include "tools/forensics/log_export.h"
 #include "tools/forensics/log_source.h"
 #include "tools/forensics/redacted_export.h"
 
@@ -143,7 +144,7 @@ Exit write_redacted_log(const std::optional<std::string>& word, const Arguments&
   if (!named) return fail(named.error());
   const auto range = redacted_range(arguments);
   if (!range) return fail_to_read(range.error());
-  const auto records = write_redacted(*named, *range);
+  const auto records = write_redacted(walker_of(*named), *range, print);
   return records ? Exit::done : fail_to_read(records.error());
 }
 

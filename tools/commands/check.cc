@@ -3,8 +3,10 @@
 
 #include "schema/json/json_text.h"
 #include "tools/commands/command.h"
+#include "tools/commands/log_arguments.h"
 #include "tools/commands/output.h"
 #include "tools/forensics/audit.h"
+#include "tools/forensics/findings_json.h"
 #include "tools/forensics/log_source.h"
 #include "tools/forensics/what_if_judge.h"
 #include "tools/forensics/witness_lines.h"
@@ -141,12 +143,6 @@ std::string counted(std::size_t number, const std::string& thing) {
   return std::to_string(number) + ' ' + thing + (number == 1 ? "" : "s");
 }
 
-/// The record where the trouble began; none if only unchecked records were found.
-std::optional<Seq> culprit_of(const Findings& findings) {
-  if (findings.empty() || !is_grave(findings.front())) return std::nullopt;
-  return findings.front().seq;
-}
-
 /// The result of comparing a witness's lines, except for findings.
 std::string in_words(const Witness& witness, bool is_stopped) {
   std::string out =
@@ -201,54 +197,9 @@ std::string in_words(const Checked& checked, const Findings& findings) {
   return out;
 }
 
-void append_seqs(std::string& out, const std::vector<Seq>& seqs) {
-  out += '[';
-  for (const Seq seq : seqs) {
-    if (out.back() != '[') out += ',';
-    append_json_integer(out, raw(seq));
-  }
-  out += ']';
-}
-
 template <class Id>
 void append_or_null(std::string& out, const std::optional<Id>& id) {
   out += id ? std::to_string(raw(*id)) : "null";
-}
-
-void append_finding(std::string& out, const Audit& audit, const Finding& finding) {
-  const auto heading = audit.heading(finding.seq);
-  out += "{\"kind\":";
-  append_json_text(out, name(finding.kind));
-  out += ",\"invariant\":" + (finding.invariant > 0 ? std::to_string(finding.invariant) : "null");
-  out += ",\"seq\":" + std::to_string(raw(finding.seq)) + ",\"time\":";
-  heading ? append_json_time(out, heading->time) : append_json_text_or_null(out, "");
-  out += ",\"boot\":";
-  append_json_text_or_null(out, heading ? heading->boot : "");
-  out += ",\"actor\":";
-  append_json_text_or_null(out, heading ? heading->actor : "");
-  out += ",\"type\":";
-  append_json_text_or_null(out, heading ? heading->type : "");
-  out += ",\"task\":" + (finding.task != TaskId{0} ? std::to_string(raw(finding.task)) : "null") + ",\"what\":";
-  append_json_text(out, finding.what);
-  out += ",\"led_by\":";
-  append_seqs(out, finding.led_by);
-  out += ",\"followed_by\":";
-  append_seqs(out, finding.followed_by);
-  out += ",\"decided\":";
-  append_json_texts(out, finding.decided);
-  out += '}';
-}
-
-void append_end(std::string& out, const BadEnd& end) {
-  out += "{\"task\":" + (end.task != TaskId{0} ? std::to_string(raw(end.task)) : "null") + ",\"work_item\":";
-  append_json_text_or_null(out, end.work_item);
-  out += ",\"seq\":" + (end.at ? std::to_string(raw(end.at.seq)) : "null") + ",\"what\":";
-  append_json_text(out, end.words);
-  out += ",\"cause\":" + (end.cause != Seq{0} ? std::to_string(raw(end.cause)) : "null") + ",\"by_itself\":";
-  append_json_text_or_null(out, end.why);
-  out += ",\"let_go\":" + (end.let_go ? std::to_string(raw(end.let_go.seq)) : "null") + ",\"decided\":";
-  append_json_texts(out, end.decided);
-  out += '}';
 }
 
 void append_witness(std::string& out, const Witness& witness) {
@@ -272,7 +223,7 @@ std::string in_json(const Checked& checked, const Findings& findings) {
   out += ",\"broken\":" + break_json(checked.broken) + ",\"findings\":[";
   for (const Finding& finding : findings) {
     if (out.back() != '[') out += ',';
-    append_finding(out, checked.audit, finding);
+    append_finding(out, finding, checked.audit.heading(finding.seq));
   }
   out += "],\"ended\":[";
   for (const BadEnd& end : checked.audit.ended()) {

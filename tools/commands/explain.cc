@@ -1,10 +1,11 @@
 // `pawl explain`: tells the story of one thing in a log.
 #include "tools/commands/command.h"
+#include "tools/commands/log_arguments.h"
 #include "tools/commands/output.h"
+#include "tools/commands/story_file.h"
 #include "tools/forensics/explain_render.h"
 #include "tools/forensics/line_form.h"
 #include "tools/forensics/log_source.h"
-#include "tools/forensics/story_file.h"
 
 namespace pawl {
 namespace {
@@ -54,7 +55,7 @@ Result<Story> story_of(const std::string& path, const StorySubject& subject, boo
                                                 .broken = [&](LogBreak at) { broken = std::move(at); }}));
   if (replica->difference()) broken = break_at(*replica->difference());
   audit.conclude(replica->state());
-  Result<Story> told = teller.finish(audit);
+  Result<Story> told = teller.finish(audit.findings());
   if (!told && broken) return Error{ErrorCode::damaged, broken->why};
   Story story = PAWL_TRY(std::move(told));
   story.torn_at = torn_at;

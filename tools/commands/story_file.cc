@@ -1,4 +1,4 @@
-#include "tools/forensics/story_file.h"
+#include "tools/commands/story_file.h"
 
 #include <cerrno>
 #include <cstdio>
