@@ -43,6 +43,8 @@ constexpr NamedShape shapes[] = {
                        "rows": [{"row": "text", "id": "id", "before": "anything", "after": "anything"}]})"},
     {"Delivered", R"({"seq": "integer?", "task": "#Task?", "branch_begins?": "flag?", "reason?": "text?",
                       "result?": "advancing | noted | deferred | ignored | refused", "message?": "text"})"},
+    {"Effect", R"({"effect": "text", "id?": "integer", "key?": "text", "token?": "integer", "task?": "integer",
+                   "reason?": "text", "job?": "integer", "pid?": "integer"})"},
     {"Head", R"({"seq": "integer", "time": "time", "digest": "hex", "chain": "hex"})"},
     {"Headers", R"({"*": "text"})"},
     {"Health", R"({"status": "ok | starting"})"},

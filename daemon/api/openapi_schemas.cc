@@ -216,7 +216,8 @@ json::object record_schema() {
   add(schema, "data", {{"anyOf", std::move(tables)}});
   add(schema, "outcome", type("string"));
   add(schema, "unchecked", type("boolean"));
-  add(schema, "effects", type("null"));
+  // They are not stored: only a story, which replays the log, has them.
+  add(schema, "effects", or_null(list_of({{"$ref", "#/components/schemas/Effect"}})));
   for (const char* name : {"digest", "chain"}) add(schema, name, type("string"));
   return schema;
 }
