@@ -68,9 +68,8 @@ test('each error that the document names is provoked', () => {
       document.codes(operation, status).map((code) => ({ code, name: `${operation.name} ${status} ${code}` })),
     ),
   );
-  console.log(
-    `${document.operations.length} operations, ${document.pairs().length} statuses, ${named.length} errors, ${all.length} cases`,
-  );
+  const counts = { operations: document.operations.length, statuses: document.pairs().length, errors: named.length };
+  console.log(JSON.stringify({ ...counts, cases: all.length }));
   expect(named.filter(({ code, name }) => !provoked.has(name) && !unprovoked[code])).toEqual([]);
   expect(Object.keys(unprovoked).filter((code) => !named.some((each) => each.code === code))).toEqual([]);
 });

@@ -1,5 +1,5 @@
-// What operations answer when the daemon is not well, or the client is not: each kind of trouble has a daemon of its own,
-// in which every operation is asked once.
+// What operations answer when the daemon is not well, or the client is not: each kind of trouble has a daemon of its
+// own, in which every operation is asked once.
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 import type { Operation } from './document';

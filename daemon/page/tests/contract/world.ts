@@ -178,9 +178,8 @@ export class World {
         problems.push('refused as malformed, but the document allows it');
     }
     if (problems.length > 0) {
-      throw new Error(
-        `${request.method} ${request.path} ${JSON.stringify(request.body ?? null)}: ${answer.status}\n  ${problems.join('\n  ')}\n  ${answer.text.slice(0, 2000)}`,
-      );
+      const asked = `${request.method} ${request.path} ${JSON.stringify(request.body ?? null)}: ${answer.status}`;
+      throw new Error([asked, ...problems, answer.text.slice(0, 2000)].join('\n  '));
     }
     return operation;
   }
