@@ -26,7 +26,7 @@ struct Options {
   std::map<std::string, std::string> repos;  // name → URL to clone from; empty: no origin
   LogForm log = LogForm::text;
   std::chrono::seconds drain{0};  // how long agents may go on at shutdown
-  int audit_percent = 5;                    // of one core, for what `pawl check` finds in the log; 0: off
+  int audit_percent = 5;          // of one core, for what `pawl check` finds in the log; 0: off
   AlertOptions alerts;
   WebhookConfig webhooks;
   std::optional<std::filesystem::path> tokens;  // the file

@@ -30,7 +30,9 @@ constexpr std::size_t variables_max = 64;  // in one `env`
 constexpr std::size_t variable_bytes_max = 4096;
 constexpr std::size_t url_bytes_max = 4096;
 constexpr std::size_t repos_max = 4096;
-constexpr std::size_t earlier_starts_max = 64;  // earlier starts of a step that are remembered
+constexpr std::size_t holds_max = 4096;
+constexpr std::size_t freeze_windows_max = 1000;  // of one pipeline
+constexpr std::size_t earlier_starts_max = 64;    // earlier starts of a step that are remembered
 constexpr std::size_t depends_on_max = 64;
 constexpr std::int64_t timeout_s_max = 7 * 24 * 3600;
 

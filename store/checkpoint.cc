@@ -102,7 +102,11 @@ Result<void> load_tables(const fb::Checkpoint& checkpoint, State& state) {
       load_rows(*checkpoint.settings(), state.settings_changed, unpack,
                 [](const SettingRow& row) { return row.key; }) &&
       (!checkpoint.repos() ||
-       load_rows(*checkpoint.repos(), state.repos, unpack, [](const RepoRow& row) { return row.repo; }));
+       load_rows(*checkpoint.repos(), state.repos, unpack, [](const RepoRow& row) { return row.repo; })) &&
+      (!checkpoint.holds() ||
+       load_rows(*checkpoint.holds(), state.holds, unpack, [](const HoldRow& row) { return row.place; })) &&
+      (!checkpoint.freezes() ||
+       load_rows(*checkpoint.freezes(), state.freezes, unpack, [](const FreezeRow& row) { return row.pipeline; }));
   if (!in_order) return damaged_checkpoint("rows are not in key order");
   for (const fb::KeyRow* row : *checkpoint.keys()) {
     const auto outcome = outcome_numbered(row->outcome());
@@ -145,9 +149,13 @@ StoredCheckpoint pack_checkpoint(const State& state, const Chain& chain) {
   const auto totals = fb::CreateTotals(builder, state.indexes.archived_done, state.indexes.archived_cancelled);
   decltype(pack_rows(builder, state.repos.rows())) repos = 0;
   if (state.repos.size() > 0) repos = pack_rows(builder, state.repos.rows());
-  const auto checkpoint =
-      fb::CreateCheckpoint(builder, raw(state.last_seq), state.last_time.us, state.digest(), state.archived_digest(),
-                           chain_bytes, ids, tasks, jobs, leases, boots, settings, pipelines, keys, totals, repos);
+  decltype(pack_rows(builder, state.holds.rows())) holds = 0;
+  if (state.holds.size() > 0) holds = pack_rows(builder, state.holds.rows());
+  decltype(pack_rows(builder, state.freezes.rows())) freezes = 0;
+  if (state.freezes.size() > 0) freezes = pack_rows(builder, state.freezes.rows());
+  const auto checkpoint = fb::CreateCheckpoint(builder, raw(state.last_seq), state.last_time.us, state.digest(),
+                                               state.archived_digest(), chain_bytes, ids, tasks, jobs, leases, boots,
+                                               settings, pipelines, keys, totals, repos, holds, freezes);
   fb::FinishCheckpointBuffer(builder, checkpoint);
   return {state.last_seq, bytes_of(builder)};
 }

@@ -95,6 +95,9 @@ class TablePacker {
   void put(const FieldLayout& field, const std::optional<std::string>& value) {
     if (value) put_offset(field, builder_.CreateString(*value));
   }
+  void put(const FieldLayout& field, const std::vector<std::string>& values) {
+    put_offset(field, builder_.CreateVectorOfStrings(values));
+  }
   template <class T>
   void put(const FieldLayout& field, const std::vector<T>& values) {
     if constexpr (std::is_enum_v<T>) {
@@ -156,6 +159,9 @@ class TableReader {
   void read(const FieldLayout& field, std::optional<T>& value) {
     read(field, value.emplace());
   }
+  void read(const FieldLayout& field, std::vector<std::string>& values) {
+    for (std::uint32_t i = 0; i < size_of(table_, field); ++i) values.emplace_back(text_at(table_, field, i));
+  }
   template <class T>
   void read(const FieldLayout& field, std::vector<T>& values) {
     for (std::uint32_t i = 0; i < size_of(table_, field); ++i) {
@@ -200,6 +206,8 @@ X(BootRow, Boot)
 X(SettingRow, pawl::SettingRow)
 X(PipelineRow, pawl::PipelineRow)
 X(RepoRow, pawl::RepoRow)
+X(HoldRow, pawl::HoldRow)
+X(FreezeRow, pawl::FreezeRow)
 X(IdsRow, Ids)
 #undef X
 
@@ -266,6 +274,12 @@ flatbuffers::Offset<fb::PipelineRow> pack_row(FlatBufferBuilder& builder, const 
 flatbuffers::Offset<fb::RepoRow> pack_row(FlatBufferBuilder& builder, const RepoRow& row) {
   return pack_as<fb::RepoRow>(builder, row);
 }
+flatbuffers::Offset<fb::HoldRow> pack_row(FlatBufferBuilder& builder, const HoldRow& row) {
+  return pack_as<fb::HoldRow>(builder, row);
+}
+flatbuffers::Offset<fb::FreezeRow> pack_row(FlatBufferBuilder& builder, const FreezeRow& row) {
+  return pack_as<fb::FreezeRow>(builder, row);
+}
 flatbuffers::Offset<fb::IdsRow> pack_row(FlatBufferBuilder& builder, const Ids& row) {
   return pack_as<fb::IdsRow>(builder, row);
 }
@@ -289,6 +303,12 @@ PipelineRow unpack_row(const fb::PipelineRow& table) {
   return unpacked(table);
 }
 RepoRow unpack_row(const fb::RepoRow& table) {
+  return unpacked(table);
+}
+HoldRow unpack_row(const fb::HoldRow& table) {
+  return unpacked(table);
+}
+FreezeRow unpack_row(const fb::FreezeRow& table) {
   return unpacked(table);
 }
 Ids unpack_row(const fb::IdsRow& table) {

@@ -17,6 +17,8 @@ flatbuffers::Offset<fb::BootRow> pack_row(flatbuffers::FlatBufferBuilder& builde
 flatbuffers::Offset<fb::SettingRow> pack_row(flatbuffers::FlatBufferBuilder& builder, const SettingRow& row);
 flatbuffers::Offset<fb::PipelineRow> pack_row(flatbuffers::FlatBufferBuilder& builder, const PipelineRow& row);
 flatbuffers::Offset<fb::RepoRow> pack_row(flatbuffers::FlatBufferBuilder& builder, const RepoRow& row);
+flatbuffers::Offset<fb::HoldRow> pack_row(flatbuffers::FlatBufferBuilder& builder, const HoldRow& row);
+flatbuffers::Offset<fb::FreezeRow> pack_row(flatbuffers::FlatBufferBuilder& builder, const FreezeRow& row);
 flatbuffers::Offset<fb::IdsRow> pack_row(flatbuffers::FlatBufferBuilder& builder, const Ids& row);
 
 /// Requires: the buffer was verified, and its enum values are known. Fields that an older version did not write have
@@ -28,6 +30,8 @@ Boot unpack_row(const fb::BootRow& table);
 SettingRow unpack_row(const fb::SettingRow& table);
 PipelineRow unpack_row(const fb::PipelineRow& table);
 RepoRow unpack_row(const fb::RepoRow& table);
+HoldRow unpack_row(const fb::HoldRow& table);
+FreezeRow unpack_row(const fb::FreezeRow& table);
 Ids unpack_row(const fb::IdsRow& table);
 
 /// The verifier accepts any number as an enum value, so check them.

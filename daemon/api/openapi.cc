@@ -28,7 +28,7 @@ json::object media(json::object schema, json::value example) {
 
 json::object answer_schema(const RouteAnswer& answer) {
   if (!answer.schema.empty()) return reference("schemas", answer.schema);
-  json::object row = reference("schemas", schema_of(answer.of));
+  json::object row = answer.of.empty() ? json::object() : reference("schemas", schema_of(answer.of));
   json::object properties;
   json::array required;
   const auto add = [&](std::string_view name, json::object schema) {
@@ -45,7 +45,7 @@ json::object answer_schema(const RouteAnswer& answer) {
       for (const std::string_view member : answer.members) add(member, member_schema(member));
       // A lease on a task grants nothing while its ownership is not checked.
       if (!required.empty() && required.back() == "token") required.pop_back();
-      add(answer.of, or_null(std::move(row)));
+      if (!answer.of.empty()) add(answer.of, or_null(std::move(row)));
       break;
     default:
       return row;

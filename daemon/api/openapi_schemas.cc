@@ -235,6 +235,17 @@ json::object stuck_schema() {
   return schema;
 }
 
+json::object hold_schema() {
+  json::object schema = {{"type", "object"}, {"properties", json::object()}, {"required", json::array()}};
+  add(schema, "place", type("string"));
+  for (const char* name : {"active", "freeze"}) add(schema, name, type("boolean"));
+  add(schema, "since_at", time());
+  add(schema, "until_at", or_null(time()));
+  add(schema, "seq", type("integer"));
+  for (const char* name : {"reason", "by", "boot"}) add(schema, name, or_null(type("string")));
+  return schema;
+}
+
 }  // namespace
 
 json::object or_null(json::object schema) {
@@ -254,7 +265,8 @@ json::object row_schemas() {
           {"Repo", repo_schema()},
           {"Settings", settings_schema()},
           {"Record", record_schema()},
-          {"Stuck", stuck_schema()}};
+          {"Stuck", stuck_schema()},
+          {"Hold", hold_schema()}};
 }
 
 std::string_view schema_of(std::string_view of) {
@@ -263,9 +275,9 @@ std::string_view schema_of(std::string_view of) {
     std::string_view schema;
   };
   constexpr Named all[] = {
-      {"task", "Task"},         {"job", "Job"},     {"lease", "Lease"},          {"boot", "Boot"},
-      {"pipeline", "Pipeline"}, {"repo", "Repo"},   {"settings", "Settings"},    {"record", "Record"},
-      {"log", "Log"},           {"story", "Story"}, {"report", "IncidentReport"}};
+      {"task", "Task"},         {"job", "Job"},     {"lease", "Lease"},           {"boot", "Boot"},
+      {"pipeline", "Pipeline"}, {"repo", "Repo"},   {"settings", "Settings"},     {"record", "Record"},
+      {"log", "Log"},           {"story", "Story"}, {"report", "IncidentReport"}, {"hold", "Hold"}};
   const auto* found = std::find_if(std::begin(all), std::end(all), [&](const Named& each) { return each.of == of; });
   PAWL_ASSERT(found != std::end(all));
   return found->schema;

@@ -8,6 +8,9 @@ void batch_post(Call call);
 void events_get(Call call);
 void head_get(Call call);
 void healthz_get(Call call);
+void holds_lift(Call call);
+void holds_list(Call call);
+void holds_place(Call call);
 void leases_force(Call call);
 void me_get(Call call);
 void metrics_get(Call call);
@@ -196,6 +199,40 @@ std::vector<Route> daemon_routes() {
        .answer = written("repo", {200}, "null"),
        .refusals = {O::unknown_repo, O::repo_in_use},
        .function = repos_remove},
+      {.method = "POST",
+       .path = "/v1/holds",
+       .kind = Kind::writes,
+       .room = RouteRoom::reserve,
+       .role = Role::operate,
+       .in_batch = InBatch::together,
+       .summary = "holds a place: nothing new starts there",
+       .events = {Event::HoldPlaced},
+       .form = BodyForm::fields,
+       .body = {of_event("place", "`pipeline:NAME`, `repo:NAME`, `stage:NAME`, `agent:NAME` or `task:ID`"),
+                optional(of_event("until", "when it is over by itself; if not sent, it lasts until it is lifted")),
+                reason_of_event()},
+       .answer = {.shape = RouteAnswer::Shape::written, .statuses = {201}},
+       .refusals = {O::unknown_task, O::unknown_place, O::terminal, O::bad_time, O::limit},
+       .function = holds_place},
+      {.method = "DELETE",
+       .path = "/v1/holds",
+       .kind = Kind::writes,
+       .room = RouteRoom::reserve,
+       .role = Role::operate,
+       .in_batch = InBatch::together,
+       .summary = "lifts the hold of a place",
+       .query = {text("place", limits::lease_key_bytes_max, "the place, as it was held"),
+                 filter("reason", "for the record")},
+       .answer = {.shape = RouteAnswer::Shape::written},
+       .refusals = {O::unknown_task, O::no_hold},
+       .function = holds_lift},
+      {.method = "GET",
+       .path = "/v1/holds",
+       .role = Role::read,
+       .summary = "lists what is held, and the freezes that are planned",
+       .query = {at()},
+       .answer = list("hold", "by place, then the freezes by pipeline. [Below](#holds)"),
+       .function = holds_list},
       {.method = "POST",
        .path = "/transition-lease/release",
        .kind = Kind::writes,

@@ -377,6 +377,11 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
   if (waits) return Monitored::waiting;
   // The daemon is shutting down; the next one continues.
   if (answer.outcome == Outcome::stale_boot) return Monitored::finished;
+  // A hold may last for days: the job is done, and gives its slot back. The reconciler crosses the edge afterwards.
+  if (answer.awaited == Awaited::hold) {
+    finish_job(job, attempt, fb::JobResult::done);
+    return Monitored::finished;
+  }
   // Its edge has steps that only an external driver can start: it must find the job running, and ends it.
   if (answer.awaited == Awaited::command) {
     if (marks_count_on(seen->stage)) mark<fb::FinalizerClearedT>(job);

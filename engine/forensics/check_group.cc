@@ -18,6 +18,7 @@ void check_change(const Transition& change, Seq last, Findings& findings) {
   check_committed_crossing(change, findings);
   check_dependents(change, findings);
   check_gap(change, findings);
+  check_holds(change, findings);
   check_restore(change, last, findings);
 }
 

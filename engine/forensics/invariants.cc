@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/policies/reconciler.h"
+#include "engine/state/holds.h"
 
 namespace pawl {
 namespace {
@@ -451,6 +452,20 @@ void check_dependents(const Transition& change, Findings& findings) {
     find(findings, 11, label(begun) + ": work on it starts before its dependency, " + label(id) + ", is finished",
          {.task = begun, .led_by = {other->last.seq}});
   }
+}
+
+void check_holds(const Transition& change, Findings& findings) {
+  if (!change.accepted) return;
+  const TaskId begun = begun_task(change);
+  const Task* was = begun == TaskId{0} ? nullptr : task_before(change, begun);
+  if (!was || is_committed(*was) || open_step(*was)) return;
+  const auto* claim = change.record.event_as_JobClaimed();
+  const std::string agent = claim ? job_before(change, JobId{claim->job()})->agent : std::string();
+  // The record itself neither places nor lifts a hold.
+  const auto held = held_by(change.after, *was, TimeUs{change.record.stamp()->time_us()}, agent);
+  if (!held) return;
+  find(findings, 14, label(begun) + ": work on it starts, though " + in_words(*held),
+       {.task = begun, .led_by = {held->seq}});
 }
 
 void check_not_lost(const State& state, const Task& task, Findings& findings) {

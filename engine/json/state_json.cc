@@ -251,6 +251,14 @@ void append_json(std::string& out, const PipelineRow& pipeline) {
   append_row(out, pipeline);
 }
 
+void append_json(std::string& out, const HoldRow& hold) {
+  append_row(out, hold);
+}
+
+void append_json(std::string& out, const FreezeRow& freeze) {
+  append_row(out, freeze);
+}
+
 void append_json(std::string& out, const SettingValue& value) {
   struct Append {
     std::string& out;

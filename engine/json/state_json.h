@@ -22,6 +22,8 @@ void append_json(std::string& out, const Lease& lease);
 void append_json(std::string& out, const Boot& boot);
 void append_json(std::string& out, const Owner& owner);
 void append_json(std::string& out, const PipelineRow& pipeline);
+void append_json(std::string& out, const HoldRow& hold);
+void append_json(std::string& out, const FreezeRow& freeze);
 /// One flat object of all settings by name, `{"job.max_attempts":2,…}`, defaults included.
 void append_json(std::string& out, const Settings& settings);
 void append_json(std::string& out, const SettingValue& value);

@@ -29,6 +29,8 @@ Awaited awaited_after(Outcome refusal) {
   switch (refusal) {
     case Outcome::dependency:
       return Awaited::dependency;
+    case Outcome::held:
+      return Awaited::hold;
     case Outcome::previous_alive:
       return Awaited::previous;
     default:
@@ -46,6 +48,9 @@ AdvanceAnswer AdvancePath::run() {
   if (!view_->task.blocked.empty()) return end(AdvanceResult::blocked, view_->task.blocked);
   if (view_->waits_for_dependency && !is_committed(view_->task) && !open_step(view_->task)) {
     return end(AdvanceResult::waiting, name(Outcome::dependency), Awaited::dependency);
+  }
+  if (const HeldBy* held = view_->held_at(machine_.now())) {
+    return end(AdvanceResult::waiting, std::string(name(Outcome::held)) + ": " + in_words(*held), Awaited::hold);
   }
   // Do not run gates or steps next to a process that may still write to the files they read.
   if (view_->is_barred && !is_committed(view_->task)) {

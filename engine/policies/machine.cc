@@ -36,6 +36,7 @@ std::optional<TaskView> view_of(const State& state, TaskId id) {
   }
   view.waits_for_dependency = waits_for_dependency(state, *task);
   view.is_barred = is_barred(state, id);
+  view.held = held_by(state, *task, state.last_time);
   view.restores = state.restores();
   view.now = state.last_time;
   return view;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/state/effects.h"
+#include "engine/state/holds.h"
 #include "engine/state/rows.h"
 #include "engine/state/settings.h"
 #include "engine/state/state.h"
@@ -65,10 +66,16 @@ struct TaskView {
   std::uint64_t jobs_of_version = 0;  // how many jobs the task has had at its version
   bool waits_for_dependency = false;  // engine/rules/claim.h
   bool is_barred = false;             // likewise
+  std::optional<HeldBy> held;         // what holds it, but for its agent, at `now`; it may be over since
   std::uint64_t restores = 0;         // how many times the log was restored from a backup
   TimeUs now;                         // of the last record
 
   const Stage* stage() const { return pipeline->stage(task.stage); }
+  /// What holds it at that time, unless its crossing has begun.
+  const HeldBy* held_at(TimeUs time) const {
+    const bool is_over = !held || (held->until && time >= *held->until);
+    return is_over || is_committed(task) || open_step(task) ? nullptr : &*held;
+  }
 };
 
 class Machine {

@@ -90,6 +90,11 @@ class JobPass {
       reap(fb::JobResult::retry);
       return;
     }
+    // A hold may last for days: the job need not keep its slot for so long, and the reconciler goes on from here.
+    if (view_.held_at(machine_.now())) {
+      reap(fb::JobResult::done);
+      return;
+    }
     if (view_.is_barred && !is_committed(view_.task)) {
       result_.deferred = true;
       return;

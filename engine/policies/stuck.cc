@@ -7,6 +7,7 @@
 #include "engine/policies/machine.h"
 #include "engine/policies/reconciler.h"
 #include "engine/rules/claim.h"
+#include "engine/state/holds.h"
 
 namespace pawl {
 namespace {
@@ -60,6 +61,9 @@ class StuckSearch {
     if (queued && !waits_behind_crossing(*queued, task_)) return queued_job(*queued, sources);
     if (lease) return leased(*lease);
     if (!is_committed(task_) && waits_for_dependency(state_, task_)) return dependent(task_.entered);
+    if (!is_committed(task_)) {
+      if (const auto held = held_by(state_, task_, now_)) return on_hold(*held, "it");
+    }
     if (!is_committed(task_) && is_barred(state_, task_.id)) return barred("it", task_.entered);
     if (const auto trouble = trouble_of_origin(sources); trouble && !is_committed(task_)) {
       return away(*trouble, "its worktree");
@@ -286,6 +290,7 @@ class StuckSearch {
     const Outcome outcome = claim_outcome(state_, job.id, now_);
     const std::string reason(pawl::name(outcome));
     if (outcome == Outcome::dependency) return dependent(job.queued);
+    if (outcome == Outcome::held) return on_hold(*held_by(state_, task_, now_, job.agent), name);
     if (outcome == Outcome::retry_delay) {
       found_.until = job.not_before;
       found_.failed = {.job = job.id, .attempt = job.attempts};
@@ -327,6 +332,17 @@ class StuckSearch {
                    who + " waits for process " + pid + ", which attempt " + std::to_string(left.previous->attempt) +
                        " of job " + id_text(left.id) + " left behind and which is not known to be gone",
                    "kill -KILL " + pid + " (or, if it is gone: " + unblock() + ")", since);
+  }
+
+  Stuck on_hold(const HeldBy& held, const std::string& who) {
+    const std::string override_it = "pawl override " + id_text(task_.id) + " --reason WHY";
+    const HoldRow* row = held.is_freeze ? nullptr : state_.holds.find(held.place);
+    found_.until = held.until;
+    if (held.until) found_.standing = Standing::waits;
+    return because(
+        pawl::name(Outcome::held), who + " waits: " + in_words(held),
+        row ? "pawl resume " + quoted(held.place) + " (or, for this task alone: " + override_it + ")" : override_it,
+        row ? std::max(row->since, task_.entered) : task_.entered);
   }
 
   Stuck dependent(TimeUs since) {

@@ -19,8 +19,8 @@ Outcome claim_outcome(const State& state, JobId id, TimeUs now, std::uint32_t ru
 /// order of the ids. Requires: the agents differ.
 [[nodiscard]] JobId first_claimable(const State& state, std::span<const std::string> agents, JobId from, TimeUs now,
                                     const std::function<ClaimableJobs::Look(JobId)>& look);
-/// When the next pause of a queued job of those agents ends; none if none is paused. No record says that it has ended:
-/// who waits for a job looks again then.
+/// When the next pause of a queued job of those agents ends, or the next hold; none if time alone frees no job. No
+/// record says that it has ended: who waits for a job looks again then.
 [[nodiscard]] std::optional<TimeUs> next_pause_end(const State& state, std::span<const std::string> agents, TimeUs now);
 
 /// The reason of a JobReaped for an expired claim. apply() checks again that the claim has expired.

@@ -4,6 +4,7 @@
 #include "engine/rules/claim.h"
 #include "engine/rules/retry.h"
 #include "engine/rules/rules.h"
+#include "engine/state/holds.h"
 
 namespace pawl {
 namespace {
@@ -182,7 +183,8 @@ std::optional<TimeUs> next_pause_end(const State& state, std::span<const std::st
     const auto end = paused->second.lower_bound({TimeUs{now.us + 1}, JobId{0}});
     if (end != paused->second.end() && (!next || end->first < *next)) next = end->first;
   }
-  return next;
+  const auto freed = next_hold_end(state, now);
+  return freed && (!next || *freed < *next) ? freed : next;
 }
 
 std::optional<TimeUs> next_claim_end(const State& state) {
@@ -195,8 +197,10 @@ Outcome claim_outcome(const State& state, JobId id, TimeUs now, std::uint32_t ru
   if (!job) return Outcome::not_queued;
   if (const Outcome obstacle = claim_obstacle(state, *job); obstacle != Outcome::accepted) return obstacle;
   if (rules >= 2 && job->not_before && now < *job->not_before) return Outcome::retry_delay;
+  const Task& task = *state.tasks.find(job->task);
+  if (held_by(state, task, now, job->agent)) return Outcome::held;
   const Settings& settings = state.settings();
-  const std::string& repo = state.tasks.find(job->task)->repo;
+  const std::string& repo = task.repo;
   if (settings.queue.serial_per_repo && state.indexes.running_by_repo.contains(repo)) return Outcome::serial_gate;
   if (state.indexes.running.size() >= static_cast<std::size_t>(settings.queue.max_concurrency)) return Outcome::limit;
   return Outcome::accepted;
@@ -215,6 +219,10 @@ Outcome apply_event(RuleContext& context, const fb::JobClaimed& event) {
   State& state = context.state;
   const JobId id{event.job()};
   const Outcome outcome = claim_outcome(state, id, context.now, context.rules);
+  if (outcome == Outcome::held) {
+    const Job& job = *state.jobs.find(id);
+    context.applied.detail = in_words(*held_by(state, *state.tasks.find(job.task), context.now, job.agent));
+  }
   if (outcome != Outcome::accepted) return outcome;
 
   Ids& ids = state.ids.edit(0);

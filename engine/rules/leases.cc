@@ -44,7 +44,8 @@ Outcome apply_event(RuleContext& context, const fb::LeaseAcquired& event) {
     if (!task) return Outcome::terminal;
     if (!task->blocked.empty()) return Outcome::blocked;
     if (!task->cancel_requested.empty() && !is_committed(*task) && !renewal) return Outcome::cancel_requested;
-    if (!renewal && is_held_back(context, *task)) return Outcome::dependency;
+    const Outcome waits = renewal ? Outcome::accepted : held_back(context, *task);
+    if (waits != Outcome::accepted) return waits;
   }
   if (!renewal && !is_within_quota(context, state.leases.size(), state.indexes.leases_of_principal,
                                    state.settings().quota.leases)) {

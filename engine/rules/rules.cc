@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/rules/claim.h"
+#include "engine/state/holds.h"
 
 namespace pawl {
 
@@ -68,8 +69,13 @@ Outcome version_conflict(RuleContext& context, const Task* task, std::optional<s
   return Outcome::version_conflict;
 }
 
-bool is_held_back(const RuleContext& context, const Task& task) {
-  return context.rules >= 2 && !is_committed(task) && !open_step(task) && waits_for_dependency(context.state, task);
+Outcome held_back(RuleContext& context, const Task& task) {
+  if (context.rules < 2 || is_committed(task) || open_step(task)) return Outcome::accepted;
+  if (waits_for_dependency(context.state, task)) return Outcome::dependency;
+  const auto held = held_by(context.state, task, context.now);
+  if (!held) return Outcome::accepted;
+  context.applied.detail = in_words(*held);
+  return Outcome::held;
 }
 
 void note_begun(RuleContext& context, TaskId id) {

@@ -72,6 +72,10 @@ Outcome apply_event(RuleContext& context, const fb::ClaimReturned& event);
 Outcome apply_event(RuleContext& context, const fb::BranchSeen& event);
 Outcome apply_event(RuleContext& context, const fb::RepoDeclared& event);
 Outcome apply_event(RuleContext& context, const fb::RepoRemoved& event);
+Outcome apply_event(RuleContext& context, const fb::HoldPlaced& event);
+Outcome apply_event(RuleContext& context, const fb::HoldLifted& event);
+Outcome apply_event(RuleContext& context, const fb::HoldOverridden& event);
+Outcome apply_event(RuleContext& context, const fb::FreezePlanned& event);
 
 // Helpers that several rules share.
 
@@ -110,9 +114,9 @@ enum class LeaseNeed { required, optional };
 /// `lease_required`.
 Outcome token_outcome(const RuleContext& context, const std::string& key, std::optional<Token> token, LeaseNeed need);
 
-/// Whether new work on the task must wait for its dependencies. Re-entering or settling a crossing that has begun need
-/// not wait.
-bool is_held_back(const RuleContext& context, const Task& task);
+/// Why new work on the task must wait: `dependency`, or `held`, with a detail; `accepted` if it need not. Re-entering
+/// or settling a crossing that has begun need not.
+Outcome held_back(RuleContext& context, const Task& task);
 /// Records that new work on the task has started: from then on, the fate of its dependencies no longer matters.
 void note_begun(RuleContext& context, TaskId id);
 

@@ -199,7 +199,7 @@ Outcome apply_event(RuleContext& context, const fb::StepStarted& event) {
   if (!step) return Outcome::no_such_step;
   if (!task->blocked.empty()) return Outcome::blocked;
   if (!task->cancel_requested.empty() && !is_committed_beyond_doubt(*task)) return Outcome::cancel_requested;
-  if (is_held_back(context, *task)) return Outcome::dependency;
+  if (const Outcome waits = held_back(context, *task); waits != Outcome::accepted) return waits;
   if (checked) {
     if (!event.token() || (step->exclusive && !event.repo_token())) return Outcome::lease_required;
     Outcome token = token_outcome(context, task_key(id), token_from(event.token()), LeaseNeed::required);

@@ -138,7 +138,10 @@ Outcome apply_event(RuleContext& context, const fb::StageTransition& event) {
   const bool guarded = forward && stage.guarded();
   if (guarded && !steps_are_done(*task, stage)) return Outcome::steps_unfinished;
   if (!task->blocked.empty()) return Outcome::blocked;
-  if (forward && is_held_back(context, *task)) return Outcome::dependency;
+  if (forward) {
+    const Outcome waits = held_back(context, *task);
+    if (waits != Outcome::accepted) return waits;
+  }
   if (checked) {
     const Outcome token = token_outcome(context, task_key(id), token_from(event.token()),
                                         guarded ? LeaseNeed::required : LeaseNeed::optional);

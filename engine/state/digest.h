@@ -25,7 +25,9 @@ enum class RowKind : std::uint8_t {
   boot = 5,
   setting = 6,
   pipeline = 7,
-  repo = 8
+  repo = 8,
+  hold = 9,
+  freeze = 10
 };
 
 namespace detail {

@@ -111,6 +111,7 @@ struct Task {
   std::optional<bool> branch_begun;        // missing at origin: the task created it
   std::optional<RedRow> red;
   std::optional<std::string> principal;  // the authenticated submitter
+  std::optional<Version> let_through;    // the version at which an operator lets it past what holds it
 
   std::uint64_t hash = 0;  // of the row; maintained by State, not part of the row
 };
@@ -220,6 +221,38 @@ struct RepoRow {
   bool declared = false;             // false: removed since
   std::string url;                   // empty: none
   std::optional<std::string> given;  // the URL last given at the daemon's start
+
+  std::uint64_t hash = 0;
+};
+
+/// A place where nothing new starts (SPEC §4). It is over at `until`, even if no record says so.
+struct HoldRow {
+  std::string place;  // engine/state/holds.h
+  Seq seq{};
+  TimeUs since;
+  std::optional<TimeUs> until;  // none: until it is lifted
+  std::string reason;
+  std::string boot;
+  std::string actor;
+  std::optional<std::string> principal;
+
+  std::uint64_t hash = 0;
+};
+
+/// A stretch of time in which a pipeline is frozen.
+struct FreezeWindow {
+  TimeUs from;
+  TimeUs until;
+  std::string reason;
+  std::vector<std::string> stages;  // empty: all
+};
+
+/// When a pipeline is frozen. Its windows are in the order of their beginnings.
+struct FreezeRow {
+  std::string pipeline;
+  Seq seq{};
+  std::vector<FreezeWindow> windows;
+  TimeUs planned_until;
 
   std::uint64_t hash = 0;
 };
@@ -353,6 +386,7 @@ void visit(RowOf<Task> auto& row, V&& field) {
   field(20, "branch_begun", row.branch_begun);
   field(21, "red", row.red);
   field(22, "principal", row.principal);
+  field(23, "let_through", row.let_through);
 }
 
 template <class V>
@@ -471,6 +505,34 @@ void visit(RowOf<RepoRow> auto& row, V&& field) {
   field(2, "declared", row.declared);
   field(3, "url", row.url);
   field(4, "given", row.given);
+}
+
+template <class V>
+void visit(RowOf<HoldRow> auto& row, V&& field) {
+  field(1, "place", row.place);
+  field(2, "seq", row.seq);
+  field(3, "since_us", row.since);
+  field(4, "until_us", row.until);
+  field(5, "reason", row.reason);
+  field(6, "boot", row.boot);
+  field(7, "actor", row.actor);
+  field(8, "principal", row.principal);
+}
+
+template <class V>
+void visit(RowOf<FreezeWindow> auto& row, V&& field) {
+  field(1, "from", row.from);
+  field(2, "until", row.until);
+  field(3, "reason", row.reason);
+  field(4, "stages", row.stages);
+}
+
+template <class V>
+void visit(RowOf<FreezeRow> auto& row, V&& field) {
+  field(1, "pipeline", row.pipeline);
+  field(2, "seq", row.seq);
+  field(3, "windows", row.windows);
+  field(4, "planned_until_us", row.planned_until);
 }
 
 }  // namespace pawl

@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "schema/limits.h"
 #include "schema/nearest.h"
@@ -132,6 +133,8 @@ void State::settle() {
   pipelines.settle(
       [&](const PipelineRow* before, PipelineRow* after) { settle_row(RowKind::pipeline, before, after); });
   repos.settle([&](const RepoRow* before, RepoRow* after) { settle_row(RowKind::repo, before, after); });
+  holds.settle([&](const HoldRow* before, HoldRow* after) { settle_row(RowKind::hold, before, after); });
+  freezes.settle([&](const FreezeRow* before, FreezeRow* after) { settle_row(RowKind::freeze, before, after); });
   bool settings_touched = false;
   settings_changed.settle([&](const SettingRow* before, SettingRow* after) {
     settle_row(RowKind::setting, before, after);
@@ -139,7 +142,7 @@ void State::settle() {
   });
   if (settings_touched) follow_settings();
   follow_claimable();
-  freed_.all = settings_touched || (was_full && !is_full());
+  freed_.all = settings_touched || std::exchange(holds_touched_, false) || (was_full && !is_full());
   freed_.agents = indexes.claimable.take_freed();
 }
 
@@ -160,6 +163,9 @@ void State::undo_group() {
   undo_table(boots);
   undo_table(pipelines);
   undo_table(repos);
+  undo_table(holds);
+  undo_table(freezes);
+  holds_touched_ = false;
   const bool settings_touched = settings_changed.is_touched();
   undo_table(settings_changed);
   undo_table(ids);
@@ -176,6 +182,8 @@ void State::keep_group() {
   boots.keep();
   pipelines.keep();
   repos.keep();
+  holds.keep();
+  freezes.keep();
   settings_changed.keep();
   ids.keep();
 }
@@ -231,6 +239,9 @@ void State::loaded(std::uint64_t archived_digest, std::uint64_t archived_done, s
   load_table(RowKind::boot, boots);
   load_table(RowKind::pipeline, pipelines);
   load_table(RowKind::repo, repos);
+  load_table(RowKind::hold, holds);
+  load_table(RowKind::freeze, freezes);
+  holds_touched_ = false;
   load_table(RowKind::setting, settings_changed);
   follow_settings();
   follow_claimable();

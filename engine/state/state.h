@@ -101,7 +101,9 @@ class State {
   Table<Seq, PipelineRow> pipelines;
   Table<std::string, SettingRow> settings_changed;  // every setting ever changed, by key
   Table<std::string, RepoRow> repos;
-  Table<int, Ids> ids;  // one row, with key 0
+  Table<std::string, HoldRow> holds;      // by place
+  Table<std::string, FreezeRow> freezes;  // by the pipeline's name
+  Table<int, Ids> ids;                    // one row, with key 0
   KeyMemory keys;
   Indexes indexes;
 
@@ -174,6 +176,8 @@ class State {
   void index(const PipelineRow*, const PipelineRow*) {}
   void index(const SettingRow*, const SettingRow*) {}
   void index(const RepoRow*, const RepoRow*) {}
+  void index(const HoldRow*, const HoldRow*) { holds_touched_ = true; }
+  void index(const FreezeRow*, const FreezeRow*) { holds_touched_ = true; }
   void index(const Ids*, const Ids*) {}
   template <class Row>
   void settle_row(RowKind kind, const Row* before, Row* after);
@@ -193,6 +197,7 @@ class State {
   std::vector<TaskId> touched_;       // by the current group
   std::vector<TaskId> claims_moved_;  // whose queued jobs follow_claimable() looks at
   FreedClaims freed_;
+  bool holds_touched_ = false;  // by the current record, or an override
 };
 
 /// "'shpo' is not a declared repository; did you mean …": the message for an unknown repository. It suggests only

@@ -34,6 +34,7 @@ const Row& either(const Row* before, const Row* after) {
 }  // namespace
 
 void State::index_names(const Task* before, const Task* after) {
+  if (before && after && before->let_through != after->let_through) holds_touched_ = true;
   const TaskId id = either(before, after).id;
   const auto leave = [&](auto& tasks_of, const std::string& name) {
     const auto found = tasks_of.find(name);

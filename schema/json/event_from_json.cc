@@ -40,6 +40,7 @@ constexpr TextBound text_bounds[] = {
     {"repo", limits::repo_bytes_max},
     {"branch", limits::branch_bytes_max},
     {"key", limits::lease_key_bytes_max},
+    {"place", limits::lease_key_bytes_max},
     {"actor", limits::actor_bytes_max},
     {"boot_id", limits::boot_id_bytes_max},
     {"host", limits::host_bytes_max},

@@ -167,6 +167,12 @@ Exit run_unblock(const Arguments& arguments) {
   return post(arguments, {.action = "unblock", .body = always(reason_body(arguments)), .show = show_task});
 }
 
+Exit run_override(const Arguments& arguments) {
+  if (!arguments.has("reason"))
+    return fail(Exit::usage, "override: give --reason: it is on record that it was let past");
+  return post(arguments, {.action = "override", .body = always(reason_body(arguments)), .show = show_task});
+}
+
 Exit run_note(const Arguments& arguments) {
   const auto body = [](const std::vector<std::string>& words) { return json_object("text", words[0]); };
   return post(arguments, {.action = "note", .body = body, .show = show_task, .words = 1});
@@ -243,6 +249,15 @@ const Command unblock_command = {.name = "unblock",
                                  .options = with_task_options({reason_option}),
                                  .positional_max = 1,
                                  .run = run_unblock};
+
+const Command override_command = {
+    .name = "override",
+    .arguments = "TASK --reason TEXT",
+    .summary = "Lets a task past what holds it",
+    .details = "For as long as the task is at its version: its next stage is held again.\n",
+    .options = with_task_options({reason_option}),
+    .positional_max = 1,
+    .run = run_override};
 
 const Command note_command = {.name = "note",
                               .arguments = "TASK TEXT",

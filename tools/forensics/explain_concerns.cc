@@ -33,6 +33,9 @@ bool is_of_deliveries(fb::Event type) {
     case fb::Event::LogRestored:
     case fb::Event::RepoDeclared:
     case fb::Event::RepoRemoved:
+    case fb::Event::HoldPlaced:
+    case fb::Event::HoldLifted:
+    case fb::Event::HoldOverridden:
       return true;
     default:
       return false;

@@ -120,6 +120,11 @@ const std::vector<Obstacle>& obstacles() {
       {Outcome::serial_gate, "another job of the same repository was running"},
       {Outcome::limit, "the concurrency limit was reached"},
       {Outcome::dependency, "a task that it waits for was not finished"},
+      {Outcome::held,
+       {},
+       [](const Refused& it) {
+         if (!it.scene.applied.detail.empty()) it.narration.notes.push_back(it.scene.applied.detail);
+       }},
       {Outcome::skipped, "another record of its group was refused"},
   };
   return all;

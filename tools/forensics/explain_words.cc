@@ -396,6 +396,43 @@ Narration tell(const Scene& scene, const fb::RepoRemoved& event) {
   return {does(scene, "removes", " the repository " + event.repo()->str()), {}, {}};
 }
 
+/// ": holidays"; empty without a reason.
+std::string because_of(const flatbuffers::String* reason) {
+  return reason && reason->size() > 0 ? ": " + reason->str() : std::string();
+}
+
+Narration tell(const Scene& scene, const fb::HoldPlaced& event) {
+  const std::string until = event.until() ? " until " + rfc3339({*event.until()}) : std::string();
+  return {does(scene, "holds", " " + event.place()->str() + until + because_of(event.reason())), {}, {}};
+}
+
+Narration tell(const Scene& scene, const fb::HoldLifted& event) {
+  return {does(scene, "lifts", " the hold of " + event.place()->str() + because_of(event.reason())), {}, {}};
+}
+
+Narration tell(const Scene& scene, const fb::HoldOverridden& event) {
+  return {does(scene, "lets", " task " + number(event.task()) + " past what holds it" + because_of(event.reason())),
+          {},
+          {}};
+}
+
+Narration tell(const Scene& scene, const fb::FreezePlanned& event) {
+  const std::size_t count = event.windows()->size();
+  Narration narration{does(scene, "plans",
+                           count == 0 ? " no freeze of " + event.pipeline()->str()
+                                      : " " + std::to_string(count) + (count == 1 ? " freeze of " : " freezes of ") +
+                                            event.pipeline()->str() + ", up to " + rfc3339({event.planned_until()})),
+                      {},
+                      {}};
+  constexpr flatbuffers::uoffset_t shown = 3;
+  for (flatbuffers::uoffset_t i = 0; i < std::min<flatbuffers::uoffset_t>(shown, event.windows()->size()); ++i) {
+    const fb::FreezeWindow& window = *event.windows()->Get(i);
+    narration.notes.push_back(rfc3339({window.from()}) + " to " + rfc3339({window.until()}) +
+                              because_of(window.reason()));
+  }
+  return narration;
+}
+
 Narration tell(const Scene& scene, const fb::TimeGap& event) {
   return {
       does(scene, "notes", " that no one could act for " + duration(event.us()) + ": that time ages nothing"), {}, {}};

@@ -177,6 +177,8 @@ Result<State> Redaction::redacted(const State& state) {
   load(state.leases.rows(), copy.leases, "LeaseRow", [](const Lease& row) { return row.key; });
   load(state.boots.rows(), copy.boots, "BootRow", [](const Boot& row) { return row.boot_id; });
   load(state.repos.rows(), copy.repos, "RepoRow", [](const RepoRow& row) { return row.repo; });
+  load(state.holds.rows(), copy.holds, "HoldRow", [](const HoldRow& row) { return row.place; });
+  load(state.freezes.rows(), copy.freezes, "FreezeRow", [](const FreezeRow& row) { return row.pipeline; });
   for (const auto& [order, row] : state.keys.rows()) {
     KeyRow key = row;
     key.key = text("Record", "key", row.key);

@@ -38,6 +38,10 @@ std::string_view name(RowName::Kind kind) {
       return "pipeline";
     case RowName::Kind::setting:
       return "setting";
+    case RowName::Kind::hold:
+      return "hold";
+    case RowName::Kind::freeze:
+      return "freeze";
   }
   return "?";
 }
@@ -88,6 +92,8 @@ StateRows rows_of(const State& state) {
   for (const auto& [key, row] : state.leases.rows()) text(RowName::Kind::lease, key, json_of(row));
   for (const auto& [id, row] : state.boots.rows()) text(RowName::Kind::boot, id, json_of(row));
   for (const auto& [seq, row] : state.pipelines.rows()) number(RowName::Kind::pipeline, raw(seq), json_of(row));
+  for (const auto& [place, row] : state.holds.rows()) text(RowName::Kind::hold, place, json_of(row));
+  for (const auto& [pipeline, row] : state.freezes.rows()) text(RowName::Kind::freeze, pipeline, json_of(row));
   for (const SettingKey& setting : setting_keys()) {
     text(RowName::Kind::setting, std::string(setting.name), json_of(setting.get(state.settings())));
   }

@@ -12,7 +12,7 @@
 namespace pawl {
 
 struct RowName {
-  enum class Kind { task, job, lease, boot, pipeline, setting };
+  enum class Kind { task, job, lease, boot, pipeline, setting, hold, freeze };
   Kind kind{};
   std::uint64_t id = 0;  // of tasks, jobs and pipelines
   std::string key;       // of all other rows

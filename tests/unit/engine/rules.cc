@@ -14,6 +14,8 @@ State loaded_anew(const State& state) {
   for (const auto& [key, row] : state.boots.rows()) anew.boots.load(key, row);
   for (const auto& [key, row] : state.pipelines.rows()) anew.pipelines.load(key, row);
   for (const auto& [key, row] : state.repos.rows()) anew.repos.load(key, row);
+  for (const auto& [key, row] : state.holds.rows()) anew.holds.load(key, row);
+  for (const auto& [key, row] : state.freezes.rows()) anew.freezes.load(key, row);
   for (const auto& [key, row] : state.settings_changed.rows()) anew.settings_changed.load(key, row);
   for (const auto& [key, row] : state.ids.rows()) anew.ids.load(key, row);
   anew.loaded(state.archived_digest(), state.indexes.archived_done, state.indexes.archived_cancelled);
