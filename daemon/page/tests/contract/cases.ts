@@ -75,6 +75,7 @@ const tasks: Record<string, Case[]> = {
     asks('steps_unfinished', 409, async (world) => move(await world.submit({ stage: 'ship' }), 'done')),
     asks('blocked', 409, async (world) => move(await world.blocked(), 'ship')),
     asks('dependency', 409, async (world) => move(await world.submit({ depends_on: [await world.submit()] }), 'ship')),
+    asks('held', 409, async (world) => move(await world.heldBack(), 'ship')),
     asks('lease_required', 409, async (world) => {
       const at = await world.merged();
       await world.ok({
@@ -121,6 +122,13 @@ const tasks: Record<string, Case[]> = {
     asks('terminal', 409, async (world) => onTask(await world.cancelled(), 'unblock')),
     asks('not_blocked', 409, async (world) => onTask(await world.submit(), 'unblock')),
   ],
+  'POST /v1/tasks/{id}/override': [
+    asks('terminal', 409, async (world) => onTask(await world.cancelled(), 'override', { reason: 'r' })),
+    asks('version_conflict', 409, async (world) =>
+      onTask(await world.heldBack(), 'override', { reason: 'r', version: 7 }),
+    ),
+    asks('no_hold', 409, async (world) => onTask(await world.submit(), 'override', { reason: 'r' })),
+  ],
   'POST /v1/tasks/{id}/gate': [
     asks('version_conflict', 409, async (world) => onTask(await world.submit(), 'gate', { gate: 'build', version: 7 })),
   ],
@@ -163,6 +171,11 @@ const tasks: Record<string, Case[]> = {
         { task, headers: { 'Pawl-Boot': await world.boot() } },
         { type: 'StepStarted', version: 1, step: 'merge', to: 'done' },
       );
+    }),
+    asks('held', 409, async (world) => {
+      const at = await world.shipping();
+      await world.hold(at.task);
+      return world.startOf(at);
     }),
     asks('lease_required', 409, async (world) => world.startOf(await world.shipping(), { token: null })),
     asks('stale_token', 409, async (world) => world.startOf(await world.shipping(), { token: 7 })),
@@ -243,6 +256,9 @@ const leases: Record<string, Case[]> = {
       const task = await world.submit({ depends_on: [await world.submit()] });
       return post('/v1/leases', { key: `task:${task}`, owner: world.owner(await world.boot()) });
     }),
+    asks('held', 409, async (world) =>
+      post('/v1/leases', { key: `task:${await world.heldBack()}`, owner: world.owner(await world.boot()) }),
+    ),
     asks('a renewal', 201, async (world) => {
       const key = world.fresh('place');
       const owner = world.owner(await world.boot());
@@ -388,6 +404,20 @@ for (const what of ['', '/page', '/log']) {
   ];
 }
 
+const until2000 = '2000-01-01T00:00:00.000000Z';
+const holds: Record<string, Case[]> = {
+  'POST /v1/holds': [
+    asks('unknown_task', 404, () => post('/v1/holds', { place: 'task:999999999' })),
+    asks('unknown_place', 422, () => post('/v1/holds', { place: 'repo:shpo' })),
+    asks('terminal', 409, async (world) => post('/v1/holds', { place: `task:${await world.cancelled()}` })),
+    asks('bad_time', 422, () => post('/v1/holds', { place: 'stage:ship', until: until2000 })),
+  ],
+  'DELETE /v1/holds': [
+    asks('unknown_task', 404, () => ({ method: 'DELETE', path: '/v1/holds?place=task:999999999' })),
+    asks('no_hold', 409, () => ({ method: 'DELETE', path: '/v1/holds?place=stage:build' })),
+  ],
+};
+
 const daemon: Record<string, Case[]> = {
   'GET /v1/events': [
     asks('a stream', 200, () => ({ ...get('/v1/events?after=1&limit=1'), headers: { Accept: 'text/event-stream' } })),
@@ -492,7 +522,7 @@ function deliveries(source: string): Case[] {
 
 /// The cases of single operations, by name.
 export function casesOf(document: Document): Record<string, Case[]> {
-  const all: Record<string, Case[]> = { ...tasks, ...leases, ...jobs, ...past, ...daemon };
+  const all: Record<string, Case[]> = { ...tasks, ...leases, ...jobs, ...past, ...holds, ...daemon };
   for (const operation of document.operations.filter(isDelivery))
     all[operation.name] = deliveries(operation.path.split('/')[2]!);
   return all;

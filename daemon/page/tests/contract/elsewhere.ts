@@ -188,15 +188,28 @@ export class Elsewhere {
       this.operations.filter((operation) => this.mayAnswer(operation, 429, 'quota')),
       (request) => ask(more(request)),
     );
-    let number = 0;
-    const fill = (): Request[] =>
-      Array.from({ length: 256 }, () => ({ method: 'POST', path: '/v1/repos', body: { repo: `many-${++number}` } }));
-    const last = async (): Promise<{ status: number }> =>
-      JSON.parse((await ask({ method: 'POST', path: '/v1/batch', body: { requests: fill() } })).answer.text).items.at(
-        -1,
-      );
-    await until('there are as many repositories as may be', async () => (await last()).status === 409);
-    await this.all(answers, 'limit', [this.world.document.named('POST /v1/repos')], ask);
+    /// Whether one of them was refused because there are as many as may be.
+    const fill = async (path: string, bodies: object[]): Promise<boolean> => {
+      const requests = bodies.map((body) => ({ method: 'POST', path, body }));
+      const { items } = JSON.parse(
+        (await ask({ method: 'POST', path: '/v1/batch', body: { requests } })).answer.text,
+      ) as { items: { status: number }[] };
+      return items.some(({ status }) => status === 409);
+    };
+    let repos = 0;
+    const newRepos = (): object[] => Array.from({ length: 256 }, () => ({ repo: `many-${++repos}` }));
+    await until('there are as many repositories as may be', () => fill('/v1/repos', newRepos()));
+    // As many places may be held as there may be repositories; a few of those are not of this test.
+    const stages = ['analysis', 'development', 'review', 'testing', 'deploy-staging', 'deploy'];
+    const others = ['task:1', 'repo:shop', 'pipeline:delivery', ...stages.map((stage) => `stage:${stage}`)];
+    const places = [...others, ...Array.from({ length: repos }, (_, index) => `repo:many-${index + 1}`)];
+    const somePlaces = (): object[] => places.splice(0, 256).map((place) => ({ place }));
+    await until('as many places are held as may be', () => fill('/v1/holds', somePlaces()));
+    const limited = this.operations.filter((operation) => this.mayAnswer(operation, 409, 'limit'));
+    const oneMore = { place: 'agent:developer' };
+    await this.all(answers, 'limit', limited, (request) =>
+      ask(request.path === '/v1/holds' ? { ...request, body: oneMore } : request),
+    );
     return answers;
   }
 

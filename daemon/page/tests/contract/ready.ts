@@ -172,6 +172,22 @@ export const ready: Record<string, Ready> = {
       },
     };
   },
+  'POST /v1/tasks/{id}/override': async (world) => {
+    const task = await world.submit();
+    await world.hold(task);
+    return { method: 'POST', path: `/v1/tasks/${task}/override`, body: { reason: 'it cannot wait', version: 1 } };
+  },
+  'POST /v1/holds': async (world) => ({
+    method: 'POST',
+    path: '/v1/holds',
+    body: { place: `task:${await world.submit()}`, until: '2099-12-24T18:00:00.000000Z', reason: 'not now' },
+  }),
+  'DELETE /v1/holds': async (world) => {
+    const task = await world.submit();
+    await world.hold(task);
+    return { method: 'DELETE', path: `/v1/holds?place=task:${task}&reason=go` };
+  },
+  'GET /v1/holds': get('/v1/holds'),
   'GET /v1/tasks/{id}/story': async (world) => ({ method: 'GET', path: `/v1/tasks/${await world.delivered()}/story` }),
   'GET /v1/compare': get('/v1/compare?from=2&to=20'),
   'GET /v1/incidents': get('/v1/incidents?limit=20'),

@@ -341,6 +341,16 @@ export class World {
     return task;
   }
 
+  /// Nothing new starts for the task.
+  async hold(task: number): Promise<void> {
+    await this.ok({ method: 'POST', path: '/v1/holds', body: { place: `task:${task}`, reason: 'not now' } });
+  }
+  async heldBack(more: Json = {}): Promise<number> {
+    const task = await this.submit(more);
+    await this.hold(task);
+    return task;
+  }
+
   async cancelled(): Promise<number> {
     const task = await this.submit();
     await this.ok({ method: 'POST', path: `/v1/tasks/${task}/cancel` });
