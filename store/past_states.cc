@@ -79,7 +79,7 @@ Result<void> PastStates::walk(Seq after, Seq to, const std::function<void(const 
   return {};
 }
 
-/// Restores skip seqs (schema/record_view.h): then there is no record `at`, and it ends a group like any other.
+/// A seq that a restore skipped (schema/record_view.h) ends a group, like the record before it.
 Result<Seq> PastStates::end_of_group(Seq at) {
   Seq end = at;
   std::optional<std::uint64_t> group;

@@ -32,9 +32,9 @@ class PastStates {
       : journal_(journal), known_(checkpoints), bounds_(bounds), stride_(bounds.stride) {}
 
   /// Calls `see` with the state after the group of record `at`: the records of a group are one decision, and become
-  /// true together. If there is no such record, after the last group before it. Blocks while it reads the log. Errors,
-  /// without a call: those of open_state_at(). Requires: `at` is not beyond the last durable record. Threads: one at a
-  /// time, concurrently with an append.
+  /// true together. For a seq that a restore skipped: after the last group before it. Blocks while it reads the
+  /// log. Errors, without a call: those of open_state_at(). Requires: `at` is not beyond the last durable record.
+  /// Threads: one at a time, concurrently with an append.
   Result<void> look(Seq at, const std::function<void(const State&)>& see);
 
   /// Calls `begin` with the state that look(after) would give, and `each` with every group from there to that of record

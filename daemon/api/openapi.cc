@@ -20,134 +20,61 @@ json::object reference(std::string_view what, std::string_view name) {
   return {{"$ref", "#/components/" + std::string(what) + "/" + std::string(name)}};
 }
 
-struct ErrorStatus {
-  std::string_view code;
-  int status;
-};
-
-/// Of the codes that the machine does not answer (schema/outcomes.def has the others).
-constexpr ErrorStatus error_statuses[] = {{"bad_signature", 401},
-                                          {"beyond_end", 404},
-                                          {"cannot_take", 409},
-                                          {"forbidden", 403},
-                                          {"gone", 410},
-                                          {"io", 500},
-                                          {"malformed", 400},
-                                          {"no_branch", 422},
-                                          {"log_too_long", 422},
-                                          {"no_command", 409},
-                                          {"no_incident", 404},
-                                          {"no_log", 404},
-                                          {"no_such_path", 404},
-                                          {"previous_alive", 409},
-                                          {"idempotency_mismatch", 422},
-                                          {"starting", 503},
-                                          {"too_many_connections", 503},
-                                          {"too_many_past", 503},
-                                          {"too_many_requests", 429},
-                                          {"too_many_streams", 429},
-                                          {"unauthorized", 401},
-                                          {"stepped_down", 503},
-                                          {"story_too_long", 422},
-                                          {"disk_full", 503},
-                                          {"not_writable", 503},
-                                          {"ending", 503},
-                                          {"request_timeout", 408},
-                                          {"body_too_large", 413},
-                                          {"target_too_long", 414},
-                                          {"headers_too_large", 431},
-                                          {"webhook_not_configured", 403}};
-
-bool is_code(std::string_view error) {
-  return error.find(' ') == std::string_view::npos;
-}
-
-/// The codes of the errors that a call can be answered with, by status.
-std::map<int, std::vector<std::string>> errors_of(const Route& route) {
-  std::map<int, std::vector<std::string>> by_status;
-  const auto add = [&](int status, std::string_view code) {
-    auto& codes = by_status[status];
-    if (std::find(codes.begin(), codes.end(), code) == codes.end()) codes.emplace_back(code);
-  };
-  const auto add_outcome = [&](Outcome outcome) { add(row_of(outcome).http_status, name(outcome)); };
-  const auto add_code = [&](std::string_view code) { add(status_of_error(code), code); };
-  for (const char* each : {"malformed", "body_too_large", "headers_too_large", "request_timeout", "target_too_long",
-                           "starting", "too_many_connections"}) {
-    add_code(each);
-  }
-  if (route.role != Role::none) {
-    for (const char* each : {"unauthorized", "forbidden", "too_many_requests"}) add_code(each);
-  }
-  if (route.path != "/healthz") add_code("stepped_down");
-  if (route.kind == RouteKind::writes) {
-    for (const char* each : {"disk_full", "not_writable", "idempotency_mismatch"}) add_code(each);
-    if (route.begins_work) add_code("ending");
-    if (route.form != BodyForm::delivery && route.form != BodyForm::batch) {
-      add_outcome(Outcome::unknown_boot);
-      add_outcome(Outcome::stale_boot);
-    }
-  }
-  for (const Field& field : route.query) {
-    if (field.name == "wait_s") add_code("too_many_streams");
-    if (field.name != position_name) continue;
-    add_code("beyond_end");
-    add_code("too_many_past");
-  }
-  for (const Outcome outcome : route.refusals) add_outcome(outcome);
-  for (const std::string_view error : route.errors) {
-    if (is_code(error)) add_code(error);
-  }
-  return by_status;
-}
-
 json::object media(json::object schema, json::value example) {
   json::object content = {{"schema", std::move(schema)}};
   if (!example.is_null()) content["example"] = std::move(example);
   return content;
 }
 
-json::object object_schema(std::string_view of) {
-  const std::string_view schema = schema_of(of);
-  return schema.empty() ? json::object() : reference("schemas", schema);
-}
-
 json::object answer_schema(const RouteAnswer& answer) {
-  if (answer.shape == RouteAnswer::Shape::object) return object_schema(answer.of);
+  if (!answer.schema.empty()) return reference("schemas", answer.schema);
+  json::object row = answer.of.empty() ? json::object() : reference("schemas", schema_of(answer.of));
   json::object properties;
   json::array required;
   const auto add = [&](std::string_view name, json::object schema) {
     properties[as_key(name)] = std::move(schema);
     required.emplace_back(as_key(name));
   };
-  if (answer.shape == RouteAnswer::Shape::list) {
-    add("items", {{"type", "array"}, {"items", object_schema(answer.of)}});
-    add("next", {{"type", json::array{"integer", "string", "null"}}});
-  }
-  if (answer.shape == RouteAnswer::Shape::written) add("seq", {{"type", "integer"}});
-  for (const std::string_view member : answer.members) add(member, {});
-  if (!answer.of.empty() && answer.shape != RouteAnswer::Shape::list) {
-    json::object schema = object_schema(answer.of);
-    if (schema.empty()) {
-      add(answer.of, {});
-    } else {
-      add(answer.of, {{"anyOf", json::array{std::move(schema), json::object{{"type", "null"}}}}});
-    }
+  switch (answer.shape) {
+    case RouteAnswer::Shape::list:
+      add("items", {{"type", "array"}, {"items", std::move(row)}});
+      add("next", {{"type", json::array{"integer", "string", "null"}}});
+      break;
+    case RouteAnswer::Shape::written:
+      add("seq", {{"type", "integer"}});
+      for (const std::string_view member : answer.members) add(member, member_schema(member));
+      // A lease on a task grants nothing while its ownership is not checked.
+      if (!required.empty() && required.back() == "token") required.pop_back();
+      if (!answer.of.empty()) add(answer.of, or_null(std::move(row)));
+      break;
+    default:
+      return row;
   }
   return {{"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)}};
 }
 
-json::object answer_content(const Route& route) {
-  switch (route.answer.shape) {
+std::vector<std::string_view> media_of(const RouteAnswer& answer) {
+  if (!answer.media.empty()) return answer.media;
+  switch (answer.shape) {
     case RouteAnswer::Shape::lines:
-      return {{"application/jsonl", media({{"type", "string"}}, nullptr)},
-              {"text/event-stream", media({{"type", "string"}}, nullptr)}};
+      return {"application/x-ndjson", "text/event-stream"};
     case RouteAnswer::Shape::file:
-      return {{"*/*", media({{"type", "string"}}, nullptr)}};
+      return {"*/*"};
     case RouteAnswer::Shape::text:
-      return {{"text/plain", media({{"type", "string"}}, nullptr)}};
+      return {"text/plain"};
     default:
-      return {{"application/json", media(answer_schema(route.answer), example_answer(route))}};
+      return {"application/json"};
   }
+}
+
+json::object answer_content(const Route& route) {
+  json::object content;
+  for (const std::string_view each : media_of(route.answer)) {
+    const bool is_json = each == "application/json";
+    content[as_key(each)] =
+        is_json ? media(answer_schema(route.answer), example_answer(route)) : media({{"type", "string"}}, nullptr);
+  }
+  return content;
 }
 
 std::string sentence(std::string_view words) {
@@ -158,25 +85,68 @@ std::string sentence(std::string_view words) {
   return out + ".";
 }
 
-json::object error_response(const std::vector<std::string>& codes) {
-  std::string description;
+/// The errors with these codes.
+json::object errors_schema(const std::vector<std::string>& codes) {
   json::array words;
-  for (const std::string& code : codes) {
-    description += (description.empty() ? "`" : ", `") + code + "`";
-    words.emplace_back(code);
-  }
+  for (const std::string& code : codes) words.emplace_back(code);
   json::object code = {{"type", "string"}, {"enum", std::move(words)}};
-  json::object schema = {
-      {"allOf",
-       json::array{
-           reference("schemas", "Error"),
-           json::object{
-               {"properties", json::object{{"error", json::object{{"properties", json::object{{"code", code}}}}}}}}}}};
+  json::object of_code = {{"properties", json::object{{"code", std::move(code)}}}};
+  json::object of_error = {{"properties", json::object{{"error", std::move(of_code)}}}};
+  return {{"allOf", json::array{reference("schemas", "Error"), std::move(of_error)}}};
+}
+
+std::string quoted_list(const std::vector<std::string>& codes) {
+  std::string list;
+  for (const std::string& code : codes) list += (list.empty() ? "`" : ", `") + code + "`";
+  return list;
+}
+
+/// Of a call whose errors are not all listed: what else they are.
+std::string_view further_errors(const Route& route, int status) {
+  const auto is_prose = [](std::string_view error) { return error.find(' ') != std::string_view::npos; };
+  const auto found = std::find_if(route.errors.begin(), route.errors.end(), is_prose);
+  return status == 409 && found != route.errors.end() ? *found : std::string_view();
+}
+
+json::object error_response(const Route& route, int status, const std::vector<std::string>& codes) {
+  const std::string_view further = further_errors(route, status);
   json::object example = {
       {"error",
        json::object{{"code", codes.front()}, {"message", "what is wrong, and what to do"}, {"current", nullptr}}}};
-  return {{"description", description},
-          {"content", json::object{{"application/json", media(std::move(schema), std::move(example))}}}};
+  json::object response = {
+      {"description", quoted_list(codes) + (further.empty() ? "" : ", " + std::string(further))},
+      {"content",
+       json::object{{"application/json", media(further.empty() ? errors_schema(codes) : reference("schemas", "Error"),
+                                               std::move(example))}}}};
+  json::object headers;
+  if (status == 429 || status == 503) headers["Retry-After"] = reference("headers", "RetryAfter");
+  if (status == 401 && route.role != Role::none) headers["WWW-Authenticate"] = reference("headers", "WwwAuthenticate");
+  // A refusal by the machine is an answer too, and is repeated.
+  const auto is_refusal = [](const std::string& code) { return outcome_named(code).has_value(); };
+  if (takes_key(route) && std::any_of(codes.begin(), codes.end(), is_refusal)) {
+    headers["Idempotency-Replayed"] = reference("headers", "IdempotencyReplayed");
+  }
+  if (!headers.empty()) response["headers"] = std::move(headers);
+  return response;
+}
+
+json::object headers_of(const Route& route, int status) {
+  json::object headers;
+  for (const AnswerHeader& each : route.answer.headers) {
+    headers[as_key(each.name)] = json::object{{"description", sentence(each.summary)},
+                                              {"required", each.sent == AnswerHeader::Sent::always},
+                                              {"schema", json::object{{"type", "string"}}}};
+  }
+  // A 204 says that there was no job: that is not remembered.
+  const bool is_repeated = takes_key(route) || route.form == BodyForm::delivery;
+  if (is_repeated && status != 204) headers["Idempotency-Replayed"] = reference("headers", "IdempotencyReplayed");
+  return headers;
+}
+
+json::object retry_after(AnswerHeader::Sent sent) {
+  return {{"description", "After how many seconds a retry may help."},
+          {"required", sent == AnswerHeader::Sent::always},
+          {"schema", json::object{{"type", "integer"}}}};
 }
 
 json::object responses_of(const Route& route) {
@@ -186,13 +156,22 @@ json::object responses_of(const Route& route) {
     std::string description = sentence(route.summary);
     if (!route.answer.remark.empty()) description += " " + sentence(route.answer.remark);
     json::object response = {{"description", std::move(description)}};
+    if (json::object headers = headers_of(route, status); !headers.empty()) response["headers"] = std::move(headers);
     if (has_body) response["content"] = answer_content(route);
     responses[std::to_string(status)] = std::move(response);
   }
   for (const auto& [status, codes] : errors_of(route)) {
-    const std::string name = std::to_string(status);
-    // Whether the daemon is ready is the answer of /readyz, in both of its statuses.
-    if (!responses.contains(name)) responses[name] = error_response(codes);
+    json::object error = error_response(route, status, codes);
+    json::value& response = responses[std::to_string(status)];
+    if (response.is_null()) {
+      response = std::move(error);
+      continue;
+    }
+    // Whether the daemon is ready is the answer of /readyz, in both of its statuses; but a daemon without a free
+    // connection, or without its log, does not come to say it.
+    json::object& content = response.at("content").at("application/json").as_object();
+    content["schema"] = json::object{{"anyOf", json::array{content.at("schema"), errors_schema(codes)}}};
+    response.as_object()["headers"] = json::object{{"Retry-After", retry_after(AnswerHeader::Sent::sometimes)}};
   }
   return responses;
 }
@@ -223,7 +202,9 @@ json::array parameters_of(const Route& route) {
                                       {"example", example_of(route, field)}});
   }
   if (route.kind == RouteKind::writes && route.form != BodyForm::delivery) {
-    for (const char* each : {"Actor", "Boot", "IdempotencyKey"}) parameters.push_back(reference("parameters", each));
+    parameters.push_back(reference("parameters", "Actor"));
+    if (route.boot != BootNeed::none) parameters.push_back(reference("parameters", "Boot"));
+    if (takes_key(route)) parameters.push_back(reference("parameters", "IdempotencyKey"));
   }
   return parameters;
 }
@@ -272,10 +253,11 @@ json::object body_of(const Route& route) {
     case BodyForm::batch:
       schema = {{"type", "object"},
                 {"properties", json::object{{"requests", json::object{{"type", "array"},
-                                                                      {"items", json::object{{"type", "object"}}},
+                                                                      {"items", reference("schemas", "Batched")},
                                                                       {"minItems", 1},
                                                                       {"maxItems", limits::requests_per_batch_max}}}}},
-                {"required", json::array{"requests"}}};
+                {"required", json::array{"requests"}},
+                {"additionalProperties", false}};
       example = json::object{{"requests", json::array{json::object{{"method", "GET"}, {"path", "/v1/tasks/12"}}}}};
       break;
   }
@@ -336,22 +318,68 @@ json::object header(std::string_view name, std::string_view summary, std::size_t
           {"schema", json::object{{"type", "string"}, {"maxLength", bytes_max}}}};
 }
 
+json::object text_header(std::string_view summary, bool is_required) {
+  return {{"description", sentence(summary)}, {"required", is_required}, {"schema", json::object{{"type", "string"}}}};
+}
+
+/// What an error is about: the row that its message speaks of.
+json::object current_schema() {
+  json::array rows;
+  for (const char* each : {"Task", "Job", "Lease", "Boot", "Settings", "Pipeline", "Repo"}) {
+    rows.push_back(reference("schemas", each));
+  }
+  rows.push_back(json::object{{"type", "null"}});
+  return {{"anyOf", std::move(rows)}};
+}
+
+json::object error_schema() {
+  const json::object text = {{"type", "string"}};
+  const json::object seq = {{"type", "integer"}};
+  json::object properties = {{"code", text},
+                             {"message", text},
+                             {"current", current_schema()},
+                             {"seq", seq},
+                             {"folded", json::object{{"type", "boolean"}}},
+                             {"next", seq}};
+  json::object error = {{"type", "object"},
+                        {"properties", std::move(properties)},
+                        {"required", json::array{"code", "message", "current"}}};
+  return {{"type", "object"},
+          {"properties", json::object{{"error", std::move(error)}}},
+          {"required", json::array{"error"}}};
+}
+
+/// A request in a batch.
+json::object batched_schema() {
+  const json::object text_or_null = {{"type", json::array{"string", "null"}}};
+  json::object names;
+  for (const char* each : {"Pawl-Actor", "Pawl-Boot", "Idempotency-Key"}) names[each] = text_or_null;
+  json::object headers = {
+      {"type", json::array{"object", "null"}}, {"properties", std::move(names)}, {"additionalProperties", false}};
+  json::object properties = {
+      {"method", json::object{{"type", "string"}, {"enum", json::array{"GET", "POST", "DELETE"}}}},
+      {"path", json::object{{"type", "string"}, {"pattern", "^/"}, {"maxLength", limits::header_bytes_max}}},
+      {"body", json::object{{"type", json::array{"object", "null"}}}},
+      {"headers", std::move(headers)}};
+  return {{"type", "object"},
+          {"properties", std::move(properties)},
+          {"required", json::array{"method", "path"}},
+          {"additionalProperties", false}};
+}
+
 json::object components() {
   json::object schemas = row_schemas();
-  for (auto& [name, schema] : report_schemas()) schemas.emplace(name, std::move(schema));
-  schemas["Error"] = json::object{
-      {"type", "object"},
-      {"properties",
-       json::object{{"error", json::object{{"type", "object"},
-                                           {"properties", json::object{{"code", json::object{{"type", "string"}}},
-                                                                       {"message", json::object{{"type", "string"}}},
-                                                                       {"current", json::object()},
-                                                                       {"seq", json::object{{"type", "integer"}}},
-                                                                       {"folded", json::object{{"type", "boolean"}}}}},
-                                           {"required", json::array{"code", "message"}}}}}},
-      {"required", json::array{"error"}}};
+  for (auto& [name, schema] : report_schemas()) schemas[name] = std::move(schema);
+  for (auto& [name, schema] : answer_schemas()) schemas[name] = std::move(schema);
+  schemas["Error"] = error_schema();
+  schemas["Batched"] = batched_schema();
   return {
       {"schemas", std::move(schemas)},
+      {"headers", json::object{{"RetryAfter", retry_after(AnswerHeader::Sent::always)},
+                               {"WwwAuthenticate", text_header("How to authenticate: with a bearer token", true)},
+                               {"IdempotencyReplayed", text_header("`true`: the answer to an earlier request with this "
+                                                                   "Idempotency-Key",
+                                                                   false)}}},
       {"parameters",
        json::object{
            {"Actor", header("Pawl-Actor", "who acts, for the record; `operator` if not sent", limits::actor_bytes_max)},
@@ -366,13 +394,6 @@ json::object components() {
 }
 
 }  // namespace
-
-int status_of_error(std::string_view code) {
-  for (const ErrorStatus& each : error_statuses) {
-    if (each.code == code) return each.status;
-  }
-  return 0;
-}
 
 std::string openapi_document(std::string_view version) {
   json::object paths;

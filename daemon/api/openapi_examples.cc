@@ -78,26 +78,6 @@ constexpr OfRoute of_routes[] = {
     {"/v1/tasks/{id}/logs", "after", R"("agent-31-1")"},
 };
 
-/// The least value that the schema allows.
-json::value least(const json::object& schema) {
-  if (const json::value* words = schema.if_contains("enum")) return words->get_array().front();
-  if (const json::value* usual = schema.if_contains("default")) return *usual;
-  const json::value* type = schema.if_contains("type");
-  const std::string_view name = type && type->is_string() ? std::string_view(type->get_string()) : "object";
-  if (name == "integer")
-    return std::max<std::int64_t>(1, schema.contains("minimum") ? schema.at("minimum").as_int64() : 1);
-  if (name == "boolean") return true;
-  if (name == "string") return "text";
-  if (name == "array") return json::array{least(schema.at("items").as_object())};
-  json::object object;
-  if (const json::value* required = schema.if_contains("required")) {
-    for (const json::value& each : required->get_array()) {
-      object[each.get_string()] = least(schema.at("properties").as_object().at(each.get_string()).as_object());
-    }
-  }
-  return object;
-}
-
 Owner owner() {
   return {.boot_id = "4f1c", .pid = 4711, .actor = "worker"};
 }
@@ -167,7 +147,8 @@ json::value story() {
     "begun_at":"2026-01-01T00:00:00.000000Z","to":null}],"spans":[],"entries":[{"seq":341,"lane":0,"refused":false,
     "back":false,"says":"notes: looked at","notes":[],"because":[],"findings":[],"task":12,"job":null,"like":null,
     "record":{"seq":341,"group":341,"rules":2,"time":"2026-01-01T00:00:01.000000Z","boot":"4f1c","actor":"operator",
-    "key":null,"type":"TaskNote","data":{"task":12,"text":"looked at"},"outcome":"accepted"}}]})json");
+    "key":null,"request":null,"type":"TaskNote","data":{"task":12,"text":"looked at"},"outcome":"accepted",
+    "unchecked":false,"effects":null,"digest":"00ff","chain":"00ff"}}]})json");
 }
 
 json::value report() {
@@ -190,8 +171,8 @@ json::value as_sent(const Row& row) {
   return json::parse(text);
 }
 
-/// An object of an answer; null if there is no example of it.
-json::value object_of(std::string_view of) {
+/// The example of a row; null if there is none.
+json::value row_named(std::string_view of) {
   if (of == "task") return as_sent(task());
   if (of == "job") return as_sent(job());
   if (of == "lease") return as_sent(lease());
@@ -203,6 +184,63 @@ json::value object_of(std::string_view of) {
   if (of == "story") return story();
   if (of == "report") return report();
   return nullptr;
+}
+
+json::value least(const json::object& schema);
+
+/// A value of the schema that a reference leads to.
+json::value least_of(std::string_view reference) {
+  const std::string_view name = reference.substr(reference.rfind('/') + 1);
+  for (const char* of : {"task", "job", "lease", "boot", "pipeline", "repo", "settings", "story", "report"}) {
+    if (schema_of(of) == name) return row_named(of);
+  }
+  static const json::object schemas = answer_schemas();
+  static const json::object rows = row_schemas();
+  static const json::object reports = report_schemas();
+  for (const json::object* each : {&schemas, &rows, &reports}) {
+    if (const json::value* found = each->if_contains(as_key(name))) return least(found->get_object());
+  }
+  PAWL_ASSERT(false);
+}
+
+/// The least value that the schema allows, with something in its lists.
+json::value least(const json::object& schema) {
+  if (const json::value* to = schema.if_contains("$ref")) {
+    return least_of({to->get_string().data(), to->get_string().size()});
+  }
+  if (const json::value* any = schema.if_contains("anyOf")) return least(any->get_array().front().as_object());
+  json::object object;
+  if (const json::value* all = schema.if_contains("allOf")) {
+    for (const json::value& each : all->get_array()) {
+      json::value part = least(each.as_object());
+      for (auto& member : part.as_object()) object[member.key()] = std::move(member.value());
+    }
+    return object;
+  }
+  if (const json::value* words = schema.if_contains("enum")) return words->get_array().front();
+  if (const json::value* usual = schema.if_contains("default")) return *usual;
+  const json::value* type = schema.if_contains("type");
+  if (type && type->is_array()) type = &type->get_array().front();
+  const std::string_view name =
+      type ? std::string_view(type->get_string().data(), type->get_string().size()) : std::string_view("object");
+  if (name == "integer")
+    return std::max<std::int64_t>(1, schema.contains("minimum") ? schema.at("minimum").as_int64() : 1);
+  if (name == "boolean") return true;
+  if (name == "null") return nullptr;
+  if (name == "string") {
+    if (schema.contains("format")) return "2026-01-01T00:00:00.000000Z";
+    return schema.contains("pattern") ? "00ff" : "text";
+  }
+  if (name == "array") return json::array{least(schema.at("items").as_object())};
+  if (const json::value* required = schema.if_contains("required")) {
+    for (const json::value& each : required->get_array()) {
+      // One page shows all there is.
+      const bool is_end = each == "next";
+      object[each.get_string()] =
+          is_end ? nullptr : least(schema.at("properties").as_object().at(each.get_string()).as_object());
+    }
+  }
+  return object;
 }
 
 }  // namespace
@@ -225,21 +263,19 @@ json::value example_of(const Route& route, const Field& field) {
 
 json::value example_answer(const Route& route) {
   const RouteAnswer& answer = route.answer;
-  json::value object = object_of(answer.of);
+  if (!answer.schema.empty()) return least_of(answer.schema);
+  json::value row = answer.of.empty() ? json::value() : least_of(schema_of(answer.of));
   switch (answer.shape) {
     case RouteAnswer::Shape::object:
-      return object;
-    case RouteAnswer::Shape::list: {
-      json::array items;
-      if (!object.is_null()) items.push_back(std::move(object));
-      return json::object{{"items", std::move(items)}, {"next", nullptr}};
-    }
+      return row;
+    case RouteAnswer::Shape::list:
+      return json::object{{"items", json::array{std::move(row)}}, {"next", nullptr}};
     case RouteAnswer::Shape::written: {
       json::object written = {{"seq", 345}};
       for (const std::string_view member : answer.members)
         written[as_key(member)] = member == "token" ? json::value(9) : nullptr;
       const bool is_gone = answer.remark.starts_with("null");
-      if (!answer.of.empty()) written[as_key(answer.of)] = is_gone ? nullptr : std::move(object);
+      if (!answer.of.empty()) written[as_key(answer.of)] = is_gone ? nullptr : std::move(row);
       return written;
     }
     case RouteAnswer::Shape::members:

@@ -1,6 +1,7 @@
 // The JSON Schemas of OpenAPI's document: of rows, from visit(); of fields, from the routes' table and the schema.
 #include <boost/json/array.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "engine/state/rows.h"
 #include "engine/state/settings.h"
 #include "schema/json/record_json.h"
+#include "schema/result.h"
 
 namespace pawl {
 namespace {
@@ -23,15 +25,6 @@ json::object type(std::string_view name) {
 
 json::object list_of(json::object items) {
   return {{"type", "array"}, {"items", std::move(items)}};
-}
-
-/// The same, or null.
-json::object or_null(json::object schema) {
-  if (const json::value* name = schema.if_contains("type"); name && name->is_string() && !schema.contains("enum")) {
-    schema["type"] = json::array{name->get_string(), "null"};
-    return schema;
-  }
-  return {{"anyOf", json::array{std::move(schema), type("null")}}};
 }
 
 json::object time() {
@@ -149,15 +142,83 @@ json::object settings_schema() {
   return schema;
 }
 
+/// A record's fields as a client sends them, and as they are shown: nothing is left out, except what is hidden.
+enum class Way { sent, shown };
+
+json::object layout_schema(const FieldLayout& field, Way way);
+
+json::object table_schema(const TableLayout& table, Way way) {
+  // These two are shorter in JSON (schema/json/record_json.h).
+  if (table.name == "Command") return list_of(type("string"));
+  if (table.name == "SettingValue") {
+    return {{"anyOf", json::array{type("boolean"), type("integer"), type("string"), list_of(type("string"))}}};
+  }
+  json::object properties;
+  json::array required;
+  for (const FieldLayout& field : table.fields) {
+    if (way == Way::shown && field.is_hidden) continue;
+    json::object schema = layout_schema(field, way);
+    const bool may_be_null = way == Way::shown && !field.required;
+    properties[field.name] = may_be_null ? or_null(std::move(schema)) : std::move(schema);
+    const bool is_there = way == Way::sent ? is_asked_for(table, field) : !field.is_added;
+    if (is_there) required.emplace_back(field.name);
+  }
+  return {{"type", "object"},
+          {"properties", std::move(properties)},
+          {"required", std::move(required)},
+          {"additionalProperties", false}};
+}
+
+json::object layout_schema(const FieldLayout& field, Way way) {
+  switch (field.type) {
+    case FieldLayout::Type::boolean:
+      return type("boolean");
+    case FieldLayout::Type::integer: {
+      if (!field.enumeration) return field.is_time ? time() : type("integer");
+      json::array words;
+      for (const auto& [number, spelling] : field.enumeration->values) words.emplace_back(spelling);
+      return {{"type", "string"}, {"enum", std::move(words)}};
+    }
+    case FieldLayout::Type::text: {
+      json::object schema = type("string");
+      if (way == Way::sent) schema["maxLength"] = text_bytes_max(field.name);
+      return schema;
+    }
+    case FieldLayout::Type::table:
+      return table_schema(*field.table, way);
+    case FieldLayout::Type::texts:
+      return list_of(type("string"));
+    case FieldLayout::Type::integers:
+      return list_of(type("integer"));
+    case FieldLayout::Type::tables:
+      return list_of(table_schema(*field.table, way));
+  }
+  return {};
+}
+
 json::object record_schema() {
   json::object schema = {{"type", "object"}, {"properties", json::object()}, {"required", json::array()}};
   for (const char* name : {"seq", "group", "rules"}) add(schema, name, type("integer"));
   add(schema, "time", time());
   for (const char* name : {"boot", "actor"}) add(schema, name, type("string"));
-  add(schema, "key", or_null(type("string")));
-  add(schema, "type", names_of(fb::EnumValuesEvent(), [](fb::Event event) { return fb::EnumNameEvent(event); }));
-  add(schema, "data", type("object"));
+  // A log from before principals has none.
+  schema["properties"].as_object()["principal"] = type("string");
+  for (const char* name : {"key", "request"}) add(schema, name, or_null(type("string")));
+  json::array types;
+  json::array tables;
+  for (const fb::Event event : fb::EnumValuesEvent()) {
+    const TableLayout* layout = layout_of(event);
+    if (!layout) continue;
+    types.emplace_back(fb::EnumNameEvent(event));
+    tables.push_back(table_schema(*layout, Way::shown));
+  }
+  add(schema, "type", {{"type", "string"}, {"enum", std::move(types)}});
+  add(schema, "data", {{"anyOf", std::move(tables)}});
   add(schema, "outcome", type("string"));
+  add(schema, "unchecked", type("boolean"));
+  // They are not stored: only a story, which replays the log, has them.
+  add(schema, "effects", or_null(list_of({{"$ref", "#/components/schemas/Effect"}})));
+  for (const char* name : {"digest", "chain"}) add(schema, name, type("string"));
   return schema;
 }
 
@@ -185,50 +246,15 @@ json::object hold_schema() {
   return schema;
 }
 
-json::object layout_schema(const FieldLayout& field);
-
-json::object table_schema(const TableLayout& table) {
-  // These two are shorter in JSON (schema/json/record_json.h).
-  if (table.name == "Command") return list_of(type("string"));
-  if (table.name == "SettingValue") return {};
-  json::object properties;
-  json::array required;
-  for (const FieldLayout& field : table.fields) {
-    properties[field.name] = layout_schema(field);
-    if (is_asked_for(table, field)) required.emplace_back(field.name);
-  }
-  return {{"type", "object"},
-          {"properties", std::move(properties)},
-          {"required", std::move(required)},
-          {"additionalProperties", false}};
-}
-
-/// A field of an event, as it is sent.
-json::object layout_schema(const FieldLayout& field) {
-  switch (field.type) {
-    case FieldLayout::Type::boolean:
-      return type("boolean");
-    case FieldLayout::Type::integer: {
-      if (!field.enumeration) return field.is_time ? time() : type("integer");
-      json::array words;
-      for (const auto& [number, spelling] : field.enumeration->values) words.emplace_back(spelling);
-      return {{"type", "string"}, {"enum", std::move(words)}};
-    }
-    case FieldLayout::Type::text:
-      return {{"type", "string"}, {"maxLength", text_bytes_max(field.name)}};
-    case FieldLayout::Type::table:
-      return table_schema(*field.table);
-    case FieldLayout::Type::texts:
-      return list_of(type("string"));
-    case FieldLayout::Type::integers:
-      return list_of(type("integer"));
-    case FieldLayout::Type::tables:
-      return list_of(table_schema(*field.table));
-  }
-  return {};
-}
-
 }  // namespace
+
+json::object or_null(json::object schema) {
+  if (const json::value* name = schema.if_contains("type"); name && name->is_string() && !schema.contains("enum")) {
+    schema["type"] = json::array{name->get_string(), "null"};
+    return schema;
+  }
+  return {{"anyOf", json::array{std::move(schema), type("null")}}};
+}
 
 json::object row_schemas() {
   return {{"Task", schema_of_row(Task())},
@@ -251,11 +277,10 @@ std::string_view schema_of(std::string_view of) {
   constexpr Named all[] = {
       {"task", "Task"},         {"job", "Job"},     {"lease", "Lease"},           {"boot", "Boot"},
       {"pipeline", "Pipeline"}, {"repo", "Repo"},   {"settings", "Settings"},     {"record", "Record"},
-      {"stuck task", "Stuck"},  {"story", "Story"}, {"report", "IncidentReport"}, {"hold", "Hold"}};
-  for (const Named& each : all) {
-    if (each.of == of) return each.schema;
-  }
-  return {};
+      {"log", "Log"},           {"story", "Story"}, {"report", "IncidentReport"}, {"hold", "Hold"}};
+  const auto* found = std::find_if(std::begin(all), std::end(all), [&](const Named& each) { return each.of == of; });
+  PAWL_ASSERT(found != std::end(all));
+  return found->schema;
 }
 
 const FieldLayout* layout_in(const Route& route, std::string_view field) {
@@ -271,7 +296,7 @@ json::object field_schema(const Route& route, const Field& field) {
   switch (field.type) {
     case Field::Type::event: {
       const FieldLayout* layout = layout_in(route, field.name);
-      return layout ? layout_schema(*layout) : json::object();
+      return layout ? layout_schema(*layout, Way::sent) : json::object();
     }
     case Field::Type::text: {
       json::object schema = type("string");
@@ -285,7 +310,7 @@ json::object field_schema(const Route& route, const Field& field) {
     }
     case Field::Type::integer: {
       json::object schema = {{"type", "integer"}, {"minimum", field.min}};
-      // The largest number of the machine is no bound that a client would think of.
+      // INT64_MAX stands for "unbounded": a client need not be told.
       if (field.max < INT64_MAX - 1) schema["maximum"] = field.max;
       if (field.fallback) schema["default"] = *field.fallback;
       return schema;

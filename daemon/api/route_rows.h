@@ -23,6 +23,7 @@ using Event = fb::Event;
 using Kind = RouteKind;
 using O = Outcome;
 using Shape = RouteAnswer::Shape;
+using Sent = AnswerHeader::Sent;
 using Choices = std::vector<std::string_view>;
 
 constexpr std::int64_t integer_max = INT64_MAX;
@@ -125,11 +126,18 @@ inline Field log_wait() {
 }
 
 inline RouteAnswer log_text() {
-  return {.shape = Shape::text, .remark = "at most 1 MiB; `Pawl-Log-Next`: where to continue. [Below](#output)"};
+  return {.shape = Shape::text,
+          .remark = "at most 1 MiB; `Pawl-Log-Next`: where to continue. [Below](#output)",
+          .headers = {{"Pawl-Log-Run", "which run it is, for `?run=`"},
+                      {"Pawl-Log-From", "the position of the answer's first byte in all that the run printed"},
+                      {"Pawl-Log-Next", "where to continue, for `?from=`"},
+                      {"Pawl-Log-Skipped", "`FROM-TO`: bytes that were not kept", Sent::sometimes},
+                      {"Pawl-Log-End", "`true`: the run has ended, and nothing follows; else `false`"}}};
 }
 
-inline RouteAnswer list(std::string_view of, std::string_view remark = {}) {
-  return {.shape = Shape::list, .of = of, .remark = remark};
+/// `schema`: if it has more than rows of `of`.
+inline RouteAnswer list(std::string_view of, std::string_view remark = {}, std::string_view schema = {}) {
+  return {.shape = Shape::list, .of = of, .remark = remark, .schema = schema};
 }
 
 }  // namespace rows

@@ -49,6 +49,13 @@ enum class InBatch {
               // is behind it begins when it has been
 };
 
+/// What a write asks of the boot that sends it.
+enum class BootNeed {
+  in_force,  // it must be registered, and must not have ended
+  known,     // it must be registered: what it reports is a fact, even if it has ended
+  none,      // it does not count: the daemon acts
+};
+
 /// A field of a body, or a parameter of a query.
 struct Field {
   enum class Need { required, optional };
@@ -82,6 +89,14 @@ enum class BodyForm {
 };
 constexpr std::int64_t settings_per_call_max = 64;
 
+/// A header of a successful answer.
+struct AnswerHeader {
+  enum class Sent { always, sometimes };
+  std::string_view name;
+  std::string_view summary;
+  Sent sent = Sent::always;
+};
+
 /// The answer to a successful call.
 struct RouteAnswer {
   enum class Shape {
@@ -98,6 +113,10 @@ struct RouteAnswer {
   std::vector<int> statuses = {200};           // the usual one first
   std::vector<std::string_view> members = {};  // besides "seq" and `of`
   std::string_view remark = {};                // for docs/API.md
+  /// Its schema in OpenAPI's document, if the members above do not say what they are (daemon/api/openapi_answers.cc).
+  std::string_view schema = {};
+  std::vector<AnswerHeader> headers = {};
+  std::vector<std::string_view> media = {};  // its content types; empty: the shape's
 };
 
 /// The query parameter for a position in the log, for calls about a state of the past.
@@ -108,6 +127,9 @@ struct Route {
   std::string_view path;  // `{…}` stands for any one segment; there is at most one
   RouteKind kind = RouteKind::reads;
   RouteRoom room = RouteRoom::usual;
+  BootNeed boot = BootNeed::in_force;
+  /// Whether an Idempotency-Key counts. Only of writes.
+  bool takes_key = true;
   /// Whether it begins work that a daemon about to end could not finish.
   bool begins_work = false;
   /// The least role it needs. `none`: the request authenticates itself (webhooks), or the answer reveals only that the

@@ -23,6 +23,12 @@ std::vector<Route> forensics_routes() {
                  .errors = {"no_incident", "beyond_end", "too_many_past", "io"},
                  .function = function};
   };
+  const auto to_keep = [](std::string_view remark, std::string_view media) {
+    return RouteAnswer{.shape = RouteAnswer::Shape::file,
+                       .remark = remark,
+                       .headers = {{"Content-Disposition", "a name for the file"}, {"Cache-Control", "`no-store`"}},
+                       .media = {media}};
+  };
   std::vector<Route> all = {
       {.method = "GET",
        .path = "/v1/tasks/{id}/story",
@@ -42,7 +48,8 @@ std::vector<Route> forensics_routes() {
                  integer("to", 1, integer_max, "a later one")},
        .answer = {.shape = RouteAnswer::Shape::members,
                   .members = {"from", "from_time", "to", "to_time", "rows_total", "rows"},
-                  .remark = "[Below](#stories-and-incidents)"},
+                  .remark = "[Below](#stories-and-incidents)",
+                  .schema = "Comparison"},
        .errors = {"beyond_end", "too_many_past", "io"},
        .function = compare_get},
       {.method = "GET",
@@ -53,16 +60,16 @@ std::vector<Route> forensics_routes() {
        .answer = {.shape = RouteAnswer::Shape::members,
                   .members = {"percent", "audited", "head", "first", "records", "culprit", "stopped_at", "findings",
                               "findings_total", "ended", "ended_total"},
-                  .remark = "[Below](#stories-and-incidents)"},
+                  .remark = "[Below](#stories-and-incidents)",
+                  .schema = "Incidents"},
        .function = incidents_list},
   };
   all.push_back(incident("/v1/incidents/{seq}", "reports the incident that a record has a part in",
                          object("report", "what `pawl incident` prints with `--json`"), incidents_get));
   all.push_back(incident("/v1/incidents/{seq}/page", "the same report as one page for a browser",
-                         {.shape = RouteAnswer::Shape::file, .remark = "HTML, to keep"}, incidents_page));
+                         to_keep("HTML, to keep", "text/html"), incidents_page));
   all.push_back(incident("/v1/incidents/{seq}/log", "the incident's part of the log, with its names replaced",
-                         {.shape = RouteAnswer::Shape::file, .remark = "JSON lines, to keep: `pawl check` reads them"},
-                         incidents_log));
+                         to_keep("JSON lines, to keep: `pawl check` reads them", "application/jsonl"), incidents_log));
   all.back().errors.emplace_back("log_too_long");
   return all;
 }

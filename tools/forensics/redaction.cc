@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/state/holds.h"
 #include "engine/state/pipeline.h"
 
 namespace pawl {
@@ -149,6 +150,25 @@ std::string Redaction::lease_key(std::string_view text) {
   return replacement("lock", text);
 }
 
+std::string Redaction::place(std::string_view text) {
+  const auto held = place_from(text);
+  if (!held) return replacement("place", text);
+  const std::string kind(text.substr(0, text.find(':') + 1));
+  switch (held->kind) {
+    case HoldPlace::Kind::pipeline:
+      return kind + pipeline(held->name);
+    case HoldPlace::Kind::repo:
+      return kind + replacement("repo", held->name);
+    case HoldPlace::Kind::stage:
+      return kind + stage(held->name);
+    case HoldPlace::Kind::agent:
+      return kind + replacement("agent", held->name);
+    case HoldPlace::Kind::task:
+      return std::string(text);
+  }
+  return {};
+}
+
 std::string Redaction::setting(std::string_view text) {
   return setting_named(text) ? std::string(text) : replacement("setting", text);
 }
@@ -179,6 +199,8 @@ std::string Redaction::text(std::string_view table, std::string_view field, std:
   if (field == "pipeline") return pipeline(text);
   if (field == "stage" || field == "to" || field == "rollback" || field == "gate") return stage(text);
   if (field == "edge") return edge(text);
+  if (field == "place") return place(text);
+  if (table == "FreezeWindow" && field == "stages") return stage(text);
   if (field == "step") return step(text);
   if (field == "reason" || field == "blocked" || field == "cancel_requested") return reason(text);
   if (field == "version") return version(text);

@@ -44,6 +44,7 @@ class Redaction {
   std::string step(std::string_view text);
   std::string edge(std::string_view text);
   std::string lease_key(std::string_view text);
+  std::string place(std::string_view text);
   std::string setting(std::string_view text);
   std::string reason(std::string_view text);
 

@@ -15,6 +15,7 @@
 
 #include "daemon/api/counters.h"
 #include "daemon/api/exposition.h"
+#include "daemon/api/openapi.h"
 #include "daemon/api/route_table.h"
 #include "engine/state/settings.h"
 #include "schema/json/record_json.h"
@@ -236,15 +237,6 @@ std::string refusals_of(const Route& route) {
     codes.push_back(is_code ? code(error) : std::string(error));
   }
   return joined(codes, ", ");
-}
-
-const FieldLayout* layout_in(const Route& route, std::string_view field) {
-  for (const fb::Event event : route.events) {
-    for (const FieldLayout& layout : layout_of(event)->fields) {
-      if (layout.name == field) return &layout;
-    }
-  }
-  return nullptr;
 }
 
 std::string one_of(const Cells& words) {

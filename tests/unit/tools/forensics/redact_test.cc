@@ -273,5 +273,18 @@ TEST(Redact, lease_keys_keep_their_kind) {
   EXPECT_EQ(key("shop"), "lock-1");
 }
 
+TEST(Redact, places_that_are_held_keep_their_kind_and_what_it_is_about) {
+  Redaction redaction;
+  const auto place = [&](const std::string& text) { return redaction.text("HoldPlaced", "place", text); };
+  EXPECT_EQ(place("task:12"), "task:12");
+  EXPECT_EQ(place("repo:shop"), "repo:" + redaction.text("TaskCreated", "repo", "shop"));
+  EXPECT_EQ(place("pipeline:delivery"), "pipeline:delivery");
+  EXPECT_EQ(place("pipeline:shop"), "pipeline:" + redaction.text("TaskCreated", "pipeline", "shop"));
+  EXPECT_EQ(place("stage:review"), "stage:review");
+  EXPECT_EQ(place("agent:ada"), "agent:" + redaction.text("Agent", "name", "ada"));
+  EXPECT_EQ(place("shop"), "place-1") << "a form that is refused";
+  EXPECT_EQ(redaction.text("FreezeWindow", "stages", "review"), "review");
+}
+
 }  // namespace
 }  // namespace pawl
