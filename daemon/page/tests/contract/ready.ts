@@ -241,6 +241,7 @@ export const ready: Record<string, Ready> = {
     return { method: 'POST', path: `/transition-lease/release?work_item=${work_item}&repo=shop` };
   },
   'POST /v1/reaper/run': async () => ({ method: 'POST', path: '/v1/reaper/run' }),
+  'POST /v1/alerts/test': async () => ({ method: 'POST', path: '/v1/alerts/test' }),
   'GET /v1/stuck': get('/v1/stuck?all=true'),
   'GET /queue': get('/queue'),
   'GET /metrics': get('/metrics'),
@@ -252,6 +253,7 @@ export const ready: Record<string, Ready> = {
   'GET /openapi.json': get('/openapi.json'),
   'GET /v1/me': get('/v1/me'),
   'GET /': get('/'),
+  'GET /api': get('/api'),
   'GET /page/files/{file}': get('/page/files/licences.txt'),
   'GET /healthz': get('/healthz'),
   'GET /readyz': get('/readyz'),
