@@ -1,5 +1,5 @@
-# Writes OUTPUT, a C++ source with the files of the web page in FOLDER: index.html, and page/files/ beside it.
-file(GLOB paths ${FOLDER}/index.html ${FOLDER}/page/files/*)
+# Writes OUTPUT, a C++ source with the files of the web page in FOLDER: its HTML files, and page/files/ beside them.
+file(GLOB paths ${FOLDER}/*.html ${FOLDER}/page/files/*)
 if(NOT paths)
   message(FATAL_ERROR "${FOLDER} has no files of the page")
 endif()

@@ -299,11 +299,13 @@ json::object operation_of(const Route& route) {
                             {"tags", json::array{tag_of(route)}},
                             {"parameters", parameters_of(route)},
                             {"responses", responses_of(route)}};
+  operation["x-role"] = as_key(name(route.role));
   if (route.role == Role::none) {
     operation["security"] = json::array();
   } else {
     operation["description"] = description + ".";
   }
+  if (route.role_without_boot > route.role) operation["x-role-without-boot"] = as_key(name(route.role_without_boot));
   if (json::object body = body_of(route); !body.empty()) operation["requestBody"] = std::move(body);
   return operation;
 }

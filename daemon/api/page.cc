@@ -7,6 +7,7 @@ namespace pawl {
 namespace {
 
 constexpr std::string_view index_name = "index.html";
+constexpr std::string_view api_name = "api.html";
 
 /// Nothing but the page's own files and this daemon's API: not a script in a hostile name, nor a request elsewhere.
 constexpr std::string_view policy =
@@ -47,8 +48,13 @@ HttpResponse page_index_answer(std::string_view if_none_match) {
   return answer_with(*file_named(index_name), "no-cache", if_none_match);
 }
 
+HttpResponse page_api_answer(std::string_view if_none_match) {
+  return answer_with(*file_named(api_name), "no-cache", if_none_match);
+}
+
 HttpResponse page_file_answer(std::string_view name, std::string_view if_none_match) {
-  const PageFile* const file = name == index_name ? nullptr : file_named(name);
+  const bool is_page = name == index_name || name == api_name;
+  const PageFile* const file = is_page ? nullptr : file_named(name);
   if (!file) {
     // After an update of pawld, a tab that is still open may ask for a file of the page before.
     return http_error(404, "no_such_path",

@@ -10,7 +10,7 @@
 namespace pawl {
 
 struct PageFile {
-  std::string_view name;  // "index.html"; the others have a hash of their content in their names
+  std::string_view name;  // "index.html", "api.html"; the others have a hash of their content in their names
   std::string_view content_type;
   std::string_view etag;  // with its quotes
   std::string_view body;
@@ -22,7 +22,10 @@ std::span<const PageFile> page_files();
 /// The page itself, index.html, which a browser asks for again each time.
 HttpResponse page_index_answer(std::string_view if_none_match);
 
-/// One of the files that index.html names, which a browser may keep for ever. 404 `no_such_path` if there is none of
+/// The page of all calls, api.html, in the same way.
+HttpResponse page_api_answer(std::string_view if_none_match);
+
+/// One of the files that these two name, which a browser may keep for ever. 404 `no_such_path` if there is none of
 /// that name.
 HttpResponse page_file_answer(std::string_view name, std::string_view if_none_match);
 

@@ -15,6 +15,7 @@ void leases_force(Call call);
 void me_get(Call call);
 void metrics_get(Call call);
 void openapi_get(Call call);
+void page_api(Call call);
 void page_file(Call call);
 void page_index(Call call);
 void pipelines_define(Call call);
@@ -314,6 +315,13 @@ std::vector<Route> daemon_routes() {
        .summary = "serves the web page ([PAGE.md](PAGE.md))",
        .answer = page({"text/html"}),
        .function = page_index},
+      {.method = "GET",
+       .path = "/api",
+       .role = Role::none,
+       .reach = Reach::open,
+       .summary = "serves the page of all calls ([PAGE.md](PAGE.md#the-calls))",
+       .answer = page({"text/html"}),
+       .function = page_api},
       {.method = "GET",
        .path = "/page/files/{file}",
        .role = Role::none,

@@ -16,6 +16,10 @@ void page_index(Call call) {
   call.reply(page_index_answer(header_of(call, "If-None-Match")));
 }
 
+void page_api(Call call) {
+  call.reply(page_api_answer(header_of(call, "If-None-Match")));
+}
+
 void page_file(Call call) {
   call.reply(page_file_answer(call.param, header_of(call, "If-None-Match")));
 }

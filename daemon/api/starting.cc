@@ -10,9 +10,10 @@ namespace pawl {
 
 HttpResponse starting_answer(const HttpRequest& request, std::string_view version) {
   if (request.method == "GET" && request.path == "/healthz") return {.body = R"({"status":"starting"})"};
-  // The page shows that the daemon is starting, and goes on by itself.
+  // The pages show that the daemon is starting, and go on by themselves.
   constexpr std::string_view files = "/page/files/";
   if (request.method == "GET" && request.path == "/") return page_index_answer({});
+  if (request.method == "GET" && request.path == "/api") return page_api_answer({});
   if (request.method == "GET" && request.path.starts_with(files)) {
     return page_file_answer(request.path.substr(files.size()), {});
   }

@@ -34,6 +34,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
     rollupOptions: {
+      input: ['index.html', 'api.html'],
       output: {
         entryFileNames: 'page/files/[name]-[hash].js',
         chunkFileNames: 'page/files/[name]-[hash].js',

@@ -174,6 +174,7 @@ void Executor::Impl::run() {
       lock.lock();
       next_pass = std::min(next_pass, last_pass + reconciler_interval);
     }
+    if (std::exchange(holds_changed, false)) next_pass = now;
     if (now >= next_pass) {
       last_pass = now;
       next_pass = now + reconciler_interval;
@@ -229,8 +230,8 @@ void Executor::Impl::run() {
     if (claim) pause_end = next_end;
     if (pause_end && log_time >= *pause_end) jobs_changed = true;
     const auto news = [&]() PAWL_REQUIRES(mutex) {
-      return stopping || jobs_changed || settings_changed || !flagged.empty() || !flagged_jobs.empty() ||
-             !finished.empty() || !exited.empty() || previous_seen_to || outside_changed ||
+      return stopping || jobs_changed || settings_changed || holds_changed || !flagged.empty() ||
+             !flagged_jobs.empty() || !finished.empty() || !exited.empty() || previous_seen_to || outside_changed ||
              (previous_changed && !is_seeing_to_previous);
     };
     if (!orphans.empty() && system.now() >= next_orphans) {

@@ -68,6 +68,16 @@ Executor::Impl::News Executor::Impl::hear_event(const fb::Record& record, bool q
     settings_changed = true;
     return {.jobs = true};
   }
+  if (const auto* past = record.event_as_HoldOverridden()) {
+    flagged.insert(TaskId{past->task()});
+    return {.tasks = true, .jobs = true};
+  }
+  // Its end frees jobs without a record: the next look at the queue learns when that is.
+  if (record.event_as_HoldPlaced()) return {.jobs = true};
+  if (record.event_as_HoldLifted() || record.event_as_FreezePlanned()) {
+    holds_changed = true;
+    return {.tasks = true, .jobs = true};
+  }
   if (record.event_as_RepoDeclared() || record.event_as_RepoRemoved()) {
     note_repo(record);
     return {.jobs = true};

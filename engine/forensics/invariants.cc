@@ -277,7 +277,9 @@ void check_doubt(const Transition& change, const Task& was, const Task& task, Fi
   const auto* word = change.accepted ? change.record.event_as_StepFinished() : nullptr;
   for (const StepRow& step : was.steps) {
     if (!step.is_in_doubt() || step.version != was.version || task.version != was.version) continue;
-    if (word && word->version() == raw(step.version) && word->step()->string_view() == step.step) continue;
+    // A starter that reports after a restore names the version from before it (SPEC §5).
+    const bool is_its = word && (word->version() == raw(step.version) || Seq{word->started()} == step.started);
+    if (is_its && word->step()->string_view() == step.step) continue;
     const bool stays = std::any_of(task.steps.begin(), task.steps.end(), [&](const StepRow& now) {
       return now.version == step.version && now.to == step.to && now.step == step.step && now.is_in_doubt();
     });

@@ -49,6 +49,11 @@ AdvanceAnswer AdvancePath::run() {
   if (view_->waits_for_dependency && !is_committed(view_->task) && !open_step(view_->task)) {
     return end(AdvanceResult::waiting, name(Outcome::dependency), Awaited::dependency);
   }
+  // A worker began a step of another edge. The path would take the lease only to be refused and give it back, again and
+  // again: every lease that is freed wakes those who wait.
+  if (is_committed(view_->task) && committed_to(view_->task) != stage_->to) {
+    return end(AdvanceResult::committed, name(Outcome::committed));
+  }
   if (const HeldBy* held = view_->held_at(machine_.now())) {
     return end(AdvanceResult::waiting, std::string(name(Outcome::held)) + ": " + in_words(*held), Awaited::hold);
   }

@@ -208,6 +208,7 @@ Outcome claim_outcome(const State& state, JobId id, TimeUs now, std::uint32_t ru
 
 JobId first_claimable(const State& state, std::span<const std::string> agents, JobId from, TimeUs now,
                       const std::function<ClaimableJobs::Look(JobId)>& look) {
+  now = std::max(now, state.last_time);  // as the record of a claim will have it: a freeze may begin in between
   if (state.indexes.running.size() >= static_cast<std::size_t>(state.settings().queue.max_concurrency)) return JobId{0};
   return state.indexes.claimable.first(agents, from, [&](JobId id) {
     const bool is_free = claim_outcome(state, id, now) == Outcome::accepted;

@@ -90,6 +90,12 @@ std::optional<HeldBy> held_by(const State& state, const Task& task, TimeUs now, 
   return std::move(longest.found);
 }
 
+bool is_place_of(const State& state, const Task& task, std::string_view place) {
+  const Stage* stage = state.stage_of(task);
+  return place == task_key(task.id) || place == repo_key(task.repo) || place == "stage:" + task.stage ||
+         place == place_of_pipeline(state.pipeline_of(task).name) || (stage && place == "agent:" + stage->agent);
+}
+
 std::optional<TimeUs> next_hold_end(const State& state, TimeUs now) {
   std::optional<TimeUs> next;
   const auto take = [&](TimeUs end) {

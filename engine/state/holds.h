@@ -35,6 +35,8 @@ struct HeldBy {
 /// through. `agent`: of a job of it that would start; empty: none would.
 [[nodiscard]] std::optional<HeldBy> held_by(const State& state, const Task& task, TimeUs now,
                                             std::string_view agent = {});
+/// Whether the place is one that the task is at.
+[[nodiscard]] bool is_place_of(const State& state, const Task& task, std::string_view place);
 /// The next time after `now` at which something is no longer held; none if time alone frees nothing. No record says so:
 /// who waits looks again then.
 [[nodiscard]] std::optional<TimeUs> next_hold_end(const State& state, TimeUs now);

@@ -630,6 +630,7 @@ void Story::tell() {
   if (script()) return follow_script();
   send_workers(*this);
   send_operators(*this);
+  send_holder(*this);
   send_fool(*this);
   send_crowd(*this);
   send_liar(*this);

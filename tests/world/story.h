@@ -59,13 +59,14 @@ enum class Hostility : std::uint8_t {
   naive_probe,    // probes that say no about a request still under way
   branches,       // others push to them, rewind them and force-push; clones break
   lies,           // by a party that may work, about others' work and its own
+  hold,           // people who hold places, forget that they did, and let tasks past
 };
-constexpr std::array<std::string_view, 33> hostility_names = {
+constexpr std::array<std::string_view, 34> hostility_names = {
     "kill",        "power_cut",   "torn_write",  "failed_sync", "full_disk",   "flip",       "clock_jump",
     "stall",       "reboot",      "stubborn",    "late_effect", "bad_exit",    "red_gate",   "sleepy_worker",
     "dead_worker", "lost_answer", "settings",    "kill_switch", "cancel",      "force",      "nonsense",
     "crowd",       "meddling",    "remote",      "unseen",      "death_watch", "clean_stop", "sleep",
-    "downtime",    "restore",     "naive_probe", "branches",    "lies"};
+    "downtime",    "restore",     "naive_probe", "branches",    "lies",        "hold"};
 
 /// What the driver met on its system; reaches.txt names each as "Driver MARK".
 enum class Mark : std::uint8_t {
@@ -384,6 +385,8 @@ class Story {
 // The outside actors, each in a file of its name.
 void send_workers(Story& story);
 void send_operators(Story& story);
+/// Someone who holds places and lets tasks past, until the story mends.
+void send_holder(Story& story);
 void send_fool(Story& story);
 void send_crowd(Story& story);
 void send_liar(Story& story);

@@ -426,6 +426,7 @@ void HostileSystem::check_monitors(const Idle& idle) {
     if (!job || job->status != JobStatus::running) continue;
     const Task& task = *state.tasks.find(job->task);
     if (is_committed(task)) continue;             // It waits until the crossing is finished, by whichever party.
+    if (is_barred(state, task.id)) continue;      // By what an earlier attempt left behind.
     if (idle.driven.contains(task.id)) continue;  // By a path that began before: one at a time.
     // By an agent of the stage that the task was moved from, as far as is recorded.
     const bool is_at_work = std::any_of(state.indexes.running.begin(), state.indexes.running.end(), [&](JobId other) {

@@ -1,6 +1,7 @@
 // Which records belong to a story.
 #include <algorithm>
 
+#include "engine/state/holds.h"
 #include "schema/subject.h"
 #include "tools/forensics/explain_setting.h"
 #include "tools/forensics/explain_story.h"
@@ -77,7 +78,21 @@ bool TimelineBuilder::concerns(const AppliedRecord& item, const State& state) co
   }
   if (subject_.boot) return concerns_the_boot(item);
   if (subject_.is_of_key()) return concerns_the_key(item, state);
-  return concerns_a_task(item.record);
+  return concerns_a_task(item.record) || holds_a_task(item.record, state);
+}
+
+/// Whether a place that is held, or held no longer, is one of a task of the story.
+bool TimelineBuilder::holds_a_task(const fb::Record& record, const State& state) const {
+  const auto* placed = record.event_as_HoldPlaced();
+  const auto* lifted = record.event_as_HoldLifted();
+  const auto* planned = record.event_as_FreezePlanned();
+  if (!placed && !lifted && !planned) return false;
+  const std::string place = planned ? place_of_pipeline(planned->pipeline()->string_view())
+                                    : (placed ? placed->place() : lifted->place())->str();
+  return std::any_of(tasks_.begin(), tasks_.end(), [&](TaskId id) {
+    const Task* task = state.tasks.find(id);
+    return task && !is_terminal(task->stage) && is_place_of(state, *task, place);
+  });
 }
 
 /// Whether the record is told, not only followed.

@@ -120,6 +120,7 @@ class TimelineBuilder {
   bool concerns(const AppliedRecord& item, const State& state) const;
   bool creates_a_task(const AppliedRecord& item) const;
   bool concerns_a_task(const fb::Record& record) const;
+  bool holds_a_task(const fb::Record& record, const State& state) const;
   bool concerns_the_boot(const AppliedRecord& item) const;
   bool concerns_the_key(const AppliedRecord& item, const State& state) const;
   bool is_told(const AppliedRecord& item) const;

@@ -2,11 +2,16 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { client, me, signOut, token, wantsToken } from './api/session';
-import { hashOf, place, setPosition, viewHash, type View } from './route';
+import { client, wantsToken } from './api/session';
+import { hashOf, place, setPosition, viewHash } from './route';
+import { Bar, reference, tabs, Who } from './ui/bar';
+import { isCommand, toSearch } from './ui/keys';
 import { Dialog, Empty, Failure, Name } from './ui/parts';
 import { ActDialog, asked, notice } from './views/actions';
 import { Board } from './views/board';
+import { CompareView } from './views/compare';
+import { IncidentView } from './views/incident';
+import { IncidentsView } from './views/incidents';
 import { LeasesView } from './views/leases';
 import { PastBar } from './views/past';
 import { QueueView } from './views/queue';
@@ -17,19 +22,12 @@ import { TaskView } from './views/task';
 import { WorkersView } from './views/workers';
 import { world } from './world';
 
-const tabs: { view: View; name: string; key: string }[] = [
-  { view: 'board', name: 'Board', key: 'b' },
-  { view: 'queue', name: 'Queue', key: 'q' },
-  { view: 'leases', name: 'Leases', key: 'l' },
-  { view: 'workers', name: 'Workers', key: 'w' },
-  { view: 'settings', name: 'Settings', key: 's' },
-  { view: 'stuck', name: 'Stuck', key: 'k' },
-];
-
 function Live(): JSX.Element {
   const standing = world.standing.value;
   const head = world.head.value.toLocaleString('en');
-  const words = { loading: 'reading', live: 'live', past: 'the past', lost: 'not connected', failed: 'stopped' }[standing.kind];
+  const words = { loading: 'reading', live: 'live', past: 'the past', lost: 'not connected', failed: 'stopped' }[
+    standing.kind
+  ];
   const { view, at } = place.value;
   const isPast = at !== null;
   return (
@@ -39,56 +37,16 @@ function Live(): JSX.Element {
       {isPast || view === null ? (
         <span class="live-seq">{head}</span>
       ) : (
-        <button type="button" class="live-seq" title="Look back through the log" onClick={() => setPosition(Math.max(1, world.head.peek()))}>
+        <button
+          type="button"
+          class="live-seq"
+          title="Look back through the log"
+          onClick={() => setPosition(Math.max(1, world.head.peek()))}
+        >
           {head}
         </button>
       )}
     </span>
-  );
-}
-
-function Bar({ help }: { help: () => void }): JSX.Element {
-  const now = place.value.view === 'task' ? 'board' : place.value.view;
-  return (
-    <header class="bar">
-      <a class="brand" href="#/board" aria-label="pawl: board">
-        <svg viewBox="0 0 32 32" aria-hidden="true">
-          <rect width="32" height="32" rx="7" />
-          <path d="M9 24V8h8a5.5 5.5 0 0 1 0 11h-4" />
-        </svg>
-        pawl
-      </a>
-      <nav aria-label="Views">
-        {tabs.map(({ view, name, key }) => (
-          <a key={view} href={viewHash(view)} title={`${name}: g, then ${key}`} {...(now === view ? { 'aria-current': 'page' as const } : {})}>
-            {name}
-          </a>
-        ))}
-      </nav>
-      <div class="bar-end">
-        <Live />
-        {me.value && token.value !== null && (
-          <>
-            <span class="who" title={me.value.limits ?? `role: ${me.value.role}`}>
-              <Name text={me.value.token ?? me.value.principal} /> ({me.value.role})
-            </span>
-            <button
-              type="button"
-              class="quiet small"
-              onClick={() => {
-                signOut();
-                world.stop();
-              }}
-            >
-              Sign out
-            </button>
-          </>
-        )}
-        <button type="button" class="quiet small icon" aria-label="Keys" title="Keys: ?" onClick={help}>
-          ?
-        </button>
-      </div>
-    </header>
   );
 }
 
@@ -103,11 +61,13 @@ function Banners(): JSX.Element | null {
           Not connected: {standing.words}. What is shown may be old; it goes on by itself as soon as pawld answers.
         </p>
       )}
-      {standing.kind === 'failed' && !(at !== null && at > world.head.value) && <Failure words={standing.words} again={() => void world.start()} />}
+      {standing.kind === 'failed' && !(at !== null && at > world.head.value) && (
+        <Failure words={standing.words} again={() => void world.start()} />
+      )}
       {at !== null && view !== null && at > world.head.value && standing.kind === 'failed' && (
         <p class="banner warn">
-          The log ends at record {world.head.value.toLocaleString('en')}: there is no record {at.toLocaleString('en')} yet.{' '}
-          <a href={hashOf({ view, id, filters })}>Show it live</a>
+          The log ends at record {world.head.value.toLocaleString('en')}: there is no record {at.toLocaleString('en')}{' '}
+          yet. <a href={hashOf({ view, id, filters })}>Show it live</a>
         </p>
       )}
       {at !== null && view !== null && (standing.kind !== 'failed' || at <= world.head.value) && <PastBar at={at} />}
@@ -130,6 +90,12 @@ function Shown(): JSX.Element {
       return <SettingsView />;
     case 'stuck':
       return <StuckView />;
+    case 'incidents':
+      return <IncidentsView />;
+    case 'incident':
+      return <IncidentView typed={id ?? ''} />;
+    case 'compare':
+      return <CompareView typed={id ?? ''} />;
     case 'task':
       return <TaskView typed={id ?? ''} />;
     case null:
@@ -147,7 +113,7 @@ function Shown(): JSX.Element {
 
 const keys: [string, string][] = [
   ['/', 'to the filter, or the search'],
-  ['g, then b q l w s k', 'to a view'],
+  [`g, then ${[...tabs, reference].map(({ key }) => key).join(' ')}`, 'to a view'],
   ['← ↑ ↓ →', 'from card to card'],
   ['Enter', 'opens a card'],
   ['p', 'looks back through the log, and live again'],
@@ -177,25 +143,20 @@ function Keys({ close }: { close: () => void }): JSX.Element {
   );
 }
 
-const isTyping = (target: EventTarget | null): boolean => target instanceof HTMLElement && target.closest('input:not([type=range], [type=checkbox], [type=radio]), select, textarea, [contenteditable]') !== null;
-
 export function App(): JSX.Element {
   const showsKeys = useSignal(false);
   useEffect(() => {
     let isGoing = false;
     const onKey = (event: KeyboardEvent): void => {
-      if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog')) return;
-      const tab = isGoing ? tabs.find(({ key }) => key === event.key) : undefined;
+      if (!isCommand(event)) return;
+      const wasGoing = isGoing;
+      const tab = wasGoing ? tabs.find(({ key }) => key === event.key) : undefined;
       isGoing = event.key === 'g';
       if (tab) location.hash = viewHash(tab.view);
+      else if (wasGoing && event.key === reference.key) location.assign(reference.href);
       else if (event.key === 'p') setPosition(place.value.at === null ? Math.max(1, world.head.value) : null);
       else if (event.key === '?') showsKeys.value = true;
-      else if (event.key === '/') {
-        const field = document.querySelector<HTMLInputElement>('main input[type=search]');
-        if (!field) return;
-        event.preventDefault();
-        field.focus();
-      }
+      else if (event.key === '/') toSearch(event);
     };
     addEventListener('keydown', onKey);
     return () => removeEventListener('keydown', onKey);
@@ -208,7 +169,8 @@ export function App(): JSX.Element {
   const { view, id } = place.value;
   useEffect(() => {
     scrollTo(0, 0);
-    document.title = view === 'task' ? `task ${id ?? ''} · pawl` : `${tabs.find((tab) => tab.view === view)?.name ?? 'pawl'} · pawl`;
+    const name = tabs.find((tab) => tab.view === view)?.name ?? 'pawl';
+    document.title = `${id !== null && view !== null ? `${view} ${id}` : name} · pawl`;
   }, [view, id]);
   useEffect(() => {
     if (notice.value === null) return;
@@ -219,16 +181,34 @@ export function App(): JSX.Element {
   if (wantsToken.value !== null) {
     return (
       <main class="alone" id="main">
-        <SignIn />
+        <SignIn signedIn={() => void world.start()}>
+          <h1>Sign in</h1>
+        </SignIn>
       </main>
     );
   }
   return (
     <>
-      <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById('main')?.focus())}>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => (event.preventDefault(), document.getElementById('main')?.focus())}
+      >
         To the content
       </a>
-      <Bar help={() => (showsKeys.value = true)} />
+      <Bar current={view === 'task' ? 'board' : view === 'incident' ? 'incidents' : view} hrefOf={viewHash}>
+        <Live />
+        <Who signedOut={() => world.stop()} />
+        <button
+          type="button"
+          class="quiet small icon"
+          aria-label="Keys"
+          title="Keys: ?"
+          onClick={() => (showsKeys.value = true)}
+        >
+          ?
+        </button>
+      </Bar>
       <main id="main" tabIndex={-1}>
         <Banners />
         <Shown />

@@ -2,12 +2,25 @@
 // serve, and neither filters nor names reach its logs.
 import { signal } from '@preact/signals';
 
-export const views = ['board', 'queue', 'leases', 'workers', 'settings', 'stuck', 'task'] as const;
+export const views = [
+  'board',
+  'queue',
+  'leases',
+  'workers',
+  'settings',
+  'stuck',
+  'incidents',
+  'task',
+  'incident',
+  'compare',
+] as const;
 export type View = (typeof views)[number];
+/// Those that are of one thing: a task, an incident, or the position that is compared with `at`.
+const viewsOfOne: readonly (View | null)[] = ['task', 'incident', 'compare'];
 
 export interface Place {
   view: View | null; // null: the address names no view
-  id: string | null; // of the task; as typed
+  id: string | null; // of the task or the like; as typed
   filters: { [name: string]: string };
   at: number | null; // a position in the log; null: live
   typed: string; // the address as it was, for the sentence about one that is wrong
@@ -33,7 +46,7 @@ export function placeOf(hash: string): Place {
   }
   const wanted = name === '' ? 'board' : name;
   const known = views.find((view) => view === wanted) ?? null;
-  const fits = rest.length === 0 && (known === 'task') === (id !== undefined);
+  const fits = rest.length === 0 && viewsOfOne.includes(known) === (id !== undefined);
   return {
     view: fits ? known : null,
     id: id === undefined ? null : decoded(id),
@@ -43,14 +56,20 @@ export function placeOf(hash: string): Place {
   };
 }
 
-export function hashOf(place: { view: View; id?: string | number | null; filters?: Place['filters']; at?: number | null }): string {
+export function hashOf(place: {
+  view: View;
+  id?: string | number | null;
+  filters?: Place['filters'];
+  at?: number | null;
+}): string {
   const { view, id, filters = {}, at } = place;
   const query = Object.entries(filters)
     .filter(([, value]) => value !== '')
     .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
     .join('&');
   const position = at === null || at === undefined ? '' : `@${at}`;
-  return `#/${view}${id === null || id === undefined ? '' : `/${encodeURIComponent(id)}`}${query ? `?${query}` : ''}${position}`;
+  const of = id === null || id === undefined ? '' : `/${encodeURIComponent(id)}`;
+  return `#/${view}${of}${query ? `?${query}` : ''}${position}`;
 }
 
 export const place = signal<Place>(placeOf(typeof location === 'undefined' ? '' : location.hash));
@@ -78,6 +97,13 @@ export function setPosition(at: number | null): void {
   history.replaceState(null, '', hashOf({ view, id, filters, at }));
   place.value = placeOf(location.hash);
 }
+
+/// A whole number from 1 on, as an id or a position is typed; null: it is none.
+export const numberTyped = (typed: string): number | null => (/^[1-9]\d{0,14}$/.test(typed) ? Number(typed) : null);
+
+/// A record where it can be seen: in its task, if it has one, else on the board.
+export const recordHash = (seq: number, task: number | null = null): string =>
+  task === null ? hashOf({ view: 'board', at: seq }) : hashOf({ view: 'task', id: task, at: seq });
 
 /// Links stay at the position that is looked at.
 export const taskHash = (id: number): string => hashOf({ view: 'task', id, at: place.value.at });

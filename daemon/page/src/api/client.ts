@@ -1,5 +1,6 @@
 // Calls to the API. The token is in this tab alone: it goes into a header, never into a cookie or an address, so no
 // other site can make the browser send it.
+import type { LogRecord } from './types';
 
 /// The API said no, or could not be reached (status 0). `message` is a sentence for people.
 export class Refused extends Error {
@@ -8,10 +9,17 @@ export class Refused extends Error {
     readonly code: string,
     message: string,
     readonly body: unknown = null,
+    readonly retryAfterS: number | null = null,
   ) {
     super(message);
   }
 }
+
+/// Whether asking again cannot help.
+export const isForGood = (error: unknown): boolean =>
+  error instanceof Refused && error.status >= 400 && error.status < 500 && error.status !== 429;
+
+export const errorWords = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 export interface Answer<T> {
   status: number;
@@ -46,16 +54,18 @@ function parsed(text: string): unknown {
 }
 
 /// What to throw for an answer that is not a success.
-export function refusalOf(status: number, text: string): Refused {
+export function refusalOf(status: number, text: string, retryAfter: string | null = null): Refused {
   const body = parsed(text);
   const error = messageOf(body);
-  if (error) return new Refused(status, error.code, error.message, body);
+  const retryAfterS = retryAfter !== null && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : null;
+  if (error) return new Refused(status, error.code, error.message, body, retryAfterS);
   return new Refused(status, 'unexpected', `the answer has the status ${status}, and is not from pawld`, body);
 }
 
-/// What is asked about a position in the log: the state. Records, output and who is asking are not of a moment.
+/// What is asked about a position in the log: the state. Records, output, incidents and who is asking are not of a
+/// moment, and a comparison has two.
 const isOfAMoment = (path: string): boolean =>
-  path === 'queue' || (path.startsWith('v1/') && !/^v1\/(events|me)$|\/logs?$/.test(path));
+  path === 'queue' || (path.startsWith('v1/') && !/^v1\/(events|me|compare|incidents.*)$|\/logs?$/.test(path));
 
 export class Client {
   /// The position in the log that reads are about; null: the present.
@@ -93,7 +103,7 @@ export class Client {
     }
     if (response.ok) return response;
     if (response.status === 401) this.unauthorized();
-    throw refusalOf(response.status, await response.text().catch(() => ''));
+    throw refusalOf(response.status, await response.text().catch(() => ''), response.headers.get('Retry-After'));
   }
 
   /// A read of the present, whatever position the others are about.
@@ -117,6 +127,13 @@ export class Client {
 
   async get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
     return (await this.call<T>('GET', path, signal ? { query, signal } : { query })).json;
+  }
+
+  /// The first record after a position; null at the end of the log.
+  async recordAfter(after: number, signal?: AbortSignal): Promise<LogRecord | null> {
+    const response = await this.raw('GET', 'v1/events', { query: { after, limit: 1 }, ...(signal && { signal }) });
+    const line = (await response.text()).split('\n')[0] ?? '';
+    return line === '' ? null : (JSON.parse(line) as LogRecord);
   }
 
   /// A write by a person at this page. With a key, so that the browser or a proxy may repeat it.

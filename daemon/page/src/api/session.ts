@@ -1,7 +1,7 @@
 // Who is at this page: the token, in this tab alone (sessionStorage ends with the tab), and what it may do.
 import { computed, signal } from '@preact/signals';
 import { place } from '../route';
-import { Client, Refused } from './client';
+import { Client, errorWords, Refused } from './client';
 import type { Me } from './types';
 
 const storedAs = 'pawl.token';
@@ -48,7 +48,7 @@ export async function signIn(value: string): Promise<string | null> {
     me.value = await attempt.get<Me>('v1/me');
   } catch (error) {
     if (error instanceof Refused && error.status === 401) return 'pawld does not know this token, or its time is over.';
-    return error instanceof Error ? error.message : String(error);
+    return errorWords(error);
   }
   keepToken(value);
   wantsToken.value = null;
@@ -59,4 +59,17 @@ export function signOut(): void {
   keepToken(null);
   me.value = null;
   wantsToken.value = 'You have signed out.';
+}
+
+/// Who is here decides which buttons there are. Asked until there is an answer; a missing token shows the sign-in.
+export async function askWho(): Promise<void> {
+  for (;;) {
+    try {
+      me.value = await client.get<Me>('v1/me');
+      return;
+    } catch (error) {
+      if (error instanceof Refused && error.status === 401) return;
+      await new Promise((done) => setTimeout(done, 1000));
+    }
+  }
 }

@@ -1,5 +1,5 @@
 // Reads what a run printed, piece by piece, and follows it while it runs.
-import { Refused, type Client } from '../api/client';
+import { errorWords, Refused, type Client } from '../api/client';
 import { OutputText } from './text';
 
 const pauseMs = 1000;
@@ -37,7 +37,7 @@ export class OutputReader {
       } catch (error) {
         if (signal.aborted) return;
         const isForGood = error instanceof Refused && error.status >= 400 && error.status < 500 && error.status !== 429;
-        this.progress = { ...this.progress, failed: error instanceof Error ? error.message : String(error) };
+        this.progress = { ...this.progress, failed: errorWords(error) };
         this.changed();
         if (isForGood) return;
       }

@@ -2,7 +2,7 @@
 import type { Client } from '../api/client';
 import { newKey } from '../api/client';
 import type { Definition } from '../api/types';
-import type { Entry } from './world';
+import type { Entry } from './rows';
 
 export type Act =
   | { kind: 'advance' | 'retry' | 'unblock' | 'cancel' | 'note'; task: number }

@@ -1,6 +1,6 @@
 // What is going on with a task, for its card: from its rows and its pipeline.
 import type { Definition } from '../api/types';
-import type { Entry } from './world';
+import type { Entry } from './rows';
 
 export type Doing =
   | { kind: 'blocked'; words: string }

@@ -3,12 +3,6 @@ import type { Client } from '../api/client';
 import type { LogRecord } from '../api/types';
 import { msOf } from './clock';
 
-async function recordAfter(client: Client, after: number): Promise<LogRecord | null> {
-  const response = await client.raw('GET', 'v1/events', { query: { after, limit: 1 } });
-  const line = (await response.text()).split('\n')[0] ?? '';
-  return line === '' ? null : (JSON.parse(line) as LogRecord);
-}
-
 /// The last record at or before a time; the first one, if none is. Times never go back in a log, so half of what is left
 /// is ruled out with each look.
 export async function recordAt(client: Client, ms: number, head: number): Promise<number> {
@@ -16,7 +10,7 @@ export async function recordAt(client: Client, ms: number, head: number): Promis
   let last = head;
   while (first < last) {
     const middle = Math.floor((first + last + 1) / 2);
-    const record = await recordAfter(client, middle - 1);
+    const record = await client.recordAfter(middle - 1);
     if (record && msOf(record.time) <= ms) first = middle;
     else last = middle - 1;
   }

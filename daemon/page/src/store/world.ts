@@ -1,18 +1,13 @@
 // What the page knows, kept up by the log. A record touches only what it concerns: its task, job or lease. What the
 // machine made of it is asked for (a batch of reads, a few times a second), so no rule of the machine is repeated here.
 import { batch, signal, type Signal } from '@preact/signals';
-import { Refused, type Client } from '../api/client';
+import { errorWords, isForGood, Refused, type Client } from '../api/client';
 import type { Boot, Definition, Job, Lease, LogRecord, Pipeline, Readiness, Repo, Task } from '../api/types';
 import { follow } from '../live/follow';
 import type { News } from '../live/stream';
 import { heardTime, stopAt } from './clock';
-import { Columns } from './columns';
-
-export interface Entry {
-  task: Task;
-  job: Job | null; // queued or running
-  lease: Lease | null;
-}
+import { itemsOf, readPast } from './past';
+import { numberOf, Rows, textOf } from './rows';
 
 export type Standing =
   | { kind: 'loading' }
@@ -26,35 +21,13 @@ const flushHiddenMs = 1000;
 const refreshMs = 2000;
 const timesMax = 500;
 
-export const isTerminal = (stage: string): boolean => stage === 'done' || stage === 'cancelled';
-
-export function taskOfKey(key: string): number | null {
-  const found = /^task:(\d+)$/.exec(key);
-  return found ? Number(found[1]) : null;
-}
-
-const numberOf = (value: unknown): number | null => (typeof value === 'number' ? value : null);
-const textOf = (value: unknown): string | null => (typeof value === 'string' ? value : null);
-
 /// Something that is read as a whole, and read again after a record that may have changed it.
-export type Whole = 'boots' | 'pipelines' | 'repos' | 'settings' | 'queue' | 'stuck';
+export type Whole = 'boots' | 'pipelines' | 'repos' | 'settings' | 'queue' | 'stuck' | 'incidents';
 
-export class World {
+export class World extends Rows {
   readonly standing: Signal<Standing> = signal({ kind: 'loading' });
   readonly head: Signal<number> = signal(0);
   readonly about: Signal<Readiness | null> = signal(null);
-  readonly columns = new Columns();
-  readonly tasks = new Map<number, Signal<Entry>>();
-  readonly tasksAdded: Signal<number> = signal(0);
-  readonly leases = new Map<string, Lease>();
-  readonly leasesVersion: Signal<number> = signal(0);
-  readonly jobs = new Map<number, Job>();
-  readonly jobsVersion: Signal<number> = signal(0);
-  readonly boots: Signal<Boot[]> = signal([]);
-  readonly pipelines: Signal<Pipeline[]> = signal([]);
-  readonly repos: Signal<Repo[]> = signal([]);
-  /// By boot: the time of the last record that it asked for.
-  readonly heard = new Map<string, string>();
   readonly watchers = new Set<(record: LogRecord) => void>();
   /// Counts up when a whole is no longer what the views have read.
   readonly outdated: Record<Whole, Signal<number>> = {
@@ -64,13 +37,10 @@ export class World {
     settings: signal(0),
     queue: signal(0),
     stuck: signal(0),
+    incidents: signal(0),
   };
 
   private readonly times = new Map<number, Signal<string | null>>();
-  private readonly definitions = new Map<number, Definition | null>();
-  private readonly jobOfTask = new Map<number, number>();
-  private maxTask = 0;
-  private maxJob = 0;
   private touchedTasks = new Set<number>();
   private touchedJobs = new Set<number>();
   private hasNewTasks = false;
@@ -87,7 +57,9 @@ export class World {
   constructor(
     private readonly client: Client,
     private readonly token: () => string | null,
-  ) {}
+  ) {
+    super();
+  }
 
   /// Shows everything as it was after a record, and stays there; null: the present.
   async goTo(at: number | null): Promise<void> {
@@ -116,10 +88,8 @@ export class World {
         return;
       } catch (error) {
         if (isOver() || (error instanceof Refused && error.status === 401)) return;
-        const words = error instanceof Error ? error.message : String(error);
-        const isForGood = error instanceof Refused && error.status >= 400 && error.status < 500 && error.status !== 429;
-        this.standing.value = { kind: isForGood ? 'failed' : 'lost', words };
-        if (isForGood) return;
+        this.standing.value = { kind: isForGood(error) ? 'failed' : 'lost', words: errorWords(error) };
+        if (isForGood(error)) return;
         await new Promise((done) => setTimeout(done, pauseMs));
         pauseMs = Math.min(pauseMs * 2, 5000);
       }
@@ -130,75 +100,32 @@ export class World {
   private async startPast(at: number, isOver: () => boolean): Promise<void> {
     for (let pauseMs = 250; !isOver(); pauseMs = Math.min(pauseMs * 2, 5000)) {
       try {
-        const past = await this.readPast(at);
+        const past = await readPast(this.client);
         if (isOver()) return;
         stopAt(past.time);
         batch(() => {
-          // A card that stays keeps its entry: it would not hear of another one.
-          const stays = new Set(past.tasks.map(({ id }) => id));
-          for (const id of [...this.tasks.keys()]) if (!stays.has(id)) this.removeTask(id);
-          this.leases.clear();
-          this.jobs.clear();
-          this.jobOfTask.clear();
-          this.leasesVersion.value++;
-          this.jobsVersion.value++;
-          this.head.value = past.head;
-          this.pipelines.value = past.pipelines;
-          this.repos.value = past.repos;
-          this.boots.value = past.boots;
-          for (const { seq, definition } of past.pipelines) this.definitions.set(seq, definition);
-          for (const lease of past.leases) this.leases.set(lease.key, lease);
-          past.jobs.forEach((job) => this.putJob(job));
-          past.tasks.forEach((task) => this.putTask(task));
+          this.become(past);
+          this.about.value = past.about;
+          this.head.value = Math.max(past.about.seq ?? 0, at);
           this.standing.value = { kind: 'past', at, time: past.time };
         });
         return await this.readDefinitions();
       } catch (error) {
         if (isOver() || (error instanceof Refused && error.status === 401)) return;
-        const words = error instanceof Error ? error.message : String(error);
-        if (error instanceof Refused && error.status >= 400 && error.status < 500 && error.status !== 429) {
+        if (isForGood(error)) {
+          // How far the log goes, for the sentence about a position behind its end.
+          const about = await this.client.get<Readiness>('readyz').catch(() => null);
+          if (isOver()) return;
           this.clear();
-          this.standing.value = { kind: 'failed', words };
+          this.head.value = about?.seq ?? 0;
+          this.standing.value = { kind: 'failed', words: errorWords(error) };
           return;
         }
         // Others look back too: one after another, each has its turn.
-        if (!(error instanceof Refused && error.code === 'too_many_past')) this.standing.value = { kind: 'lost', words };
+        if (!(error instanceof Refused && error.code === 'too_many_past')) this.standing.value = { kind: 'lost', words: errorWords(error) };
         await new Promise((done) => setTimeout(done, pauseMs));
       }
     }
-  }
-
-  private async readPast(at: number): Promise<{
-    head: number;
-    time: string | null;
-    pipelines: Pipeline[];
-    repos: Repo[];
-    boots: Boot[];
-    leases: Lease[];
-    jobs: Job[];
-    tasks: Task[];
-  }> {
-    const about = await this.client.get<Readiness>('readyz');
-    this.about.value = about;
-    this.head.value = about.seq ?? 0;
-    const { time } = await this.client.get<{ time: string }>('v1/head').catch((error: unknown) => {
-      if (error instanceof Refused && error.status === 403) return { time: null };
-      throw error;
-    });
-    const listed = async <T>(path: string, query: { [name: string]: string | boolean }): Promise<T[]> => {
-      const all: T[] = [];
-      await this.client.pages<T>(path, query, (items) => all.push(...items));
-      return all;
-    };
-    const [pipelines, repos, boots] = await Promise.all([
-      this.itemsOf<Pipeline>('v1/pipelines'),
-      this.itemsOf<Repo>('v1/repos'),
-      this.itemsOf<Boot>('v1/boots'),
-    ]);
-    const leases = await listed<Lease>('v1/leases', {});
-    const jobs = [...(await listed<Job>('v1/jobs', { status: 'running' })), ...(await listed<Job>('v1/jobs', { status: 'queued' }))];
-    const tasks = await listed<Task>('v1/tasks', { live: true });
-    return { head: Math.max(about.seq ?? 0, at), time, pipelines, repos, boots, leases, jobs, tasks };
   }
 
   stop(): void {
@@ -209,31 +136,6 @@ export class World {
     this.flushTimer = null;
   }
 
-  /// A live task. Who asks for one that is not here is told when that changes.
-  entry(id: number): Signal<Entry> | undefined {
-    const entry = this.tasks.get(id);
-    if (!entry) void this.tasksAdded.value;
-    return entry;
-  }
-
-  /// The definition that a task runs by: the one it started with.
-  definitionOf(seq: number): Definition | null {
-    return this.definitions.get(seq) ?? null;
-  }
-
-  pipelineNameOf(task: Task): string {
-    return this.definitionOf(task.pipeline)?.name ?? `pipeline ${task.pipeline}`;
-  }
-
-  /// Whether a boot is one of the daemon's. Its name is reserved for it.
-  isDaemon(boot: string): boolean {
-    return this.boots.value.some(({ boot_id, name }) => boot_id === boot && name === 'pawld');
-  }
-
-  nameOfBoot(boot: string): string | null {
-    return this.boots.value.find(({ boot_id }) => boot_id === boot)?.name ?? null;
-  }
-
   /// When a record was written; null until that has been asked.
   timeOf(seq: number): Signal<string | null> {
     let time = this.times.get(seq);
@@ -242,10 +144,8 @@ export class World {
     this.keepTime(seq, time);
     const found = time;
     void this.client
-      .raw('GET', 'v1/events', { query: { after: seq - 1, limit: 1 } })
-      .then((response) => response.text())
-      .then((text) => {
-        const record = JSON.parse(text.split('\n')[0] ?? 'null') as LogRecord | null;
+      .recordAfter(seq - 1)
+      .then((record) => {
         if (record?.seq === seq) found.value = record.time;
       })
       .catch(() => this.times.delete(seq));
@@ -258,27 +158,12 @@ export class World {
     this.times.set(seq, time);
   }
 
-  *placed(): Iterable<[number, Task, string]> {
-    for (const [id, entry] of this.tasks) yield [id, entry.value.task, this.pipelineNameOf(entry.value.task)];
-  }
-
-  private clear(): void {
-    batch(() => {
-      for (const id of [...this.tasks.keys()]) this.removeTask(id);
-      this.leases.clear();
-      this.jobs.clear();
-      this.jobOfTask.clear();
-      this.definitions.clear();
-      this.heard.clear();
-      this.times.clear();
-      this.touchedTasks.clear();
-      this.touchedJobs.clear();
-      this.maxTask = 0;
-      this.maxJob = 0;
-      this.held = null;
-      this.leasesVersion.value++;
-      this.jobsVersion.value++;
-    });
+  protected override clear(): void {
+    super.clear();
+    this.times.clear();
+    this.touchedTasks.clear();
+    this.touchedJobs.clear();
+    this.held = null;
   }
 
   private async load(): Promise<void> {
@@ -311,24 +196,14 @@ export class World {
 
   /// A narrow token may not list pipelines: their stages are then those of the tasks.
   private async readPipelines(): Promise<void> {
-    this.pipelines.value = await this.itemsOf<Pipeline>('v1/pipelines');
+    this.pipelines.value = await itemsOf<Pipeline>(this.client, 'v1/pipelines');
     for (const { seq, definition } of this.pipelines.value) this.definitions.set(seq, definition);
   }
   private async readRepos(): Promise<void> {
-    this.repos.value = await this.itemsOf<Repo>('v1/repos');
+    this.repos.value = await itemsOf<Repo>(this.client, 'v1/repos');
   }
   private async readBoots(): Promise<void> {
-    this.boots.value = await this.itemsOf<Boot>('v1/boots');
-  }
-
-  private async itemsOf<T>(path: string): Promise<T[]> {
-    const all: T[] = [];
-    try {
-      await this.client.pages<T>(path, {}, (items) => all.push(...items));
-    } catch (error) {
-      if (!(error instanceof Refused) || error.status !== 403) throw error;
-    }
-    return all;
+    this.boots.value = await itemsOf<Boot>(this.client, 'v1/boots');
   }
 
   /// Definitions that are no longer in force, but by which tasks still run: from the records that made them.
@@ -352,9 +227,7 @@ export class World {
   }
 
   private async definitionAt(seq: number): Promise<Definition | null> {
-    const response = await this.client.raw('GET', 'v1/events', { query: { after: seq - 1, limit: 1 } });
-    const line = (await response.text()).split('\n')[0] ?? '';
-    const record = line === '' ? null : (JSON.parse(line) as LogRecord);
+    const record = await this.client.recordAfter(seq - 1);
     return record?.seq === seq && record.type === 'PipelineDefined' ? (record.data as unknown as Definition) : null;
   }
 
@@ -484,42 +357,8 @@ export class World {
     }
     this.wantsRefresh('queue');
     this.wantsRefresh('stuck');
+    this.wantsRefresh('incidents');
     this.flushSoon();
-  }
-
-  private leaseTaken(record: LogRecord): void {
-    const key = textOf(record.data['key']) ?? '';
-    const owner = record.data['owner'] as unknown as Lease['owner'];
-    const held = this.leases.get(key);
-    const ttl = numberOf(record.data['ttl']);
-    const isRenewal = held !== undefined && numberOf(record.data['token']) === held.token;
-    if (record.unchecked && !isRenewal) return; // ownership is off: it grants nothing
-    this.leases.set(
-      key,
-      isRenewal
-        ? { ...held, renewed_at: record.time, ttl: ttl ?? held.ttl }
-        : {
-            key,
-            token: record.seq,
-            owner,
-            edge: textOf(record.data['edge']),
-            ttl,
-            acquired_at: record.time,
-            renewed_at: record.time,
-          },
-    );
-    this.leaseChanged(key);
-  }
-
-  private leaseFreed(key: string): void {
-    if (this.leases.delete(key)) this.leaseChanged(key);
-  }
-
-  private leaseChanged(key: string): void {
-    this.leasesVersion.value++;
-    const id = taskOfKey(key);
-    const entry = id === null ? undefined : this.tasks.get(id);
-    if (entry) entry.value = { ...entry.peek(), lease: this.leases.get(key) ?? null };
   }
 
   private touchTask(id: number): void {
@@ -582,51 +421,6 @@ export class World {
     }
     const hasMore = this.touchedTasks.size > 0 || this.touchedJobs.size > 0 || this.hasNewTasks || this.hasNewJobs;
     if (hasMore && generation === this.generation) this.flushSoon();
-  }
-
-  private putTask(task: Task): void {
-    this.maxTask = Math.max(this.maxTask, task.id);
-    if (isTerminal(task.stage)) {
-      // For the task's own page, which may be open.
-      const ended = this.tasks.get(task.id);
-      if (ended) ended.value = { task, job: null, lease: null };
-      return this.removeTask(task.id);
-    }
-    const job = this.jobs.get(this.jobOfTask.get(task.id) ?? -1) ?? null;
-    const fresh: Entry = { task, job, lease: this.leases.get(`task:${task.id}`) ?? null };
-    const known = this.tasks.get(task.id);
-    if (known) known.value = fresh;
-    else {
-      this.tasks.set(task.id, signal(fresh));
-      this.tasksAdded.value++;
-    }
-    this.columns.update(task.id, task, this.pipelineNameOf(task));
-  }
-
-  private removeTask(id: number): void {
-    if (!this.tasks.delete(id)) return;
-    this.columns.update(id, null, '');
-  }
-
-  private putJob(job: Job): void {
-    this.maxJob = Math.max(this.maxJob, job.id);
-    if (job.status !== 'queued' && job.status !== 'running') return this.removeJob(job.id);
-    this.jobs.set(job.id, job);
-    this.jobOfTask.set(job.task, job.id);
-    this.jobsVersion.value++;
-    const entry = this.tasks.get(job.task);
-    if (entry) entry.value = { ...entry.peek(), job };
-  }
-
-  private removeJob(id: number): void {
-    const job = this.jobs.get(id);
-    if (!job) return;
-    this.jobs.delete(id);
-    this.jobsVersion.value++;
-    if (this.jobOfTask.get(job.task) !== id) return;
-    this.jobOfTask.delete(job.task);
-    const entry = this.tasks.get(job.task);
-    if (entry) entry.value = { ...entry.peek(), job: null };
   }
 
   // ---- wholes

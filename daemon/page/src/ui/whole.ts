@@ -1,7 +1,7 @@
 // Something that a view reads as a whole: on sight, and again after a record that may have changed it.
 import { useSignal, useSignalEffect, type Signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { Refused } from '../api/client';
+import { errorWords, Refused } from '../api/client';
 import { world } from '../world';
 import type { Whole } from '../store/world';
 
@@ -27,7 +27,7 @@ export function useWhole<T>(whole: Whole, read: () => Promise<T>): { reading: Si
         },
         (error: unknown) => {
           if (now.isOver || (error instanceof Refused && error.status === 401)) return;
-          reading.value = { value: reading.peek().value, failed: error instanceof Error ? error.message : String(error) };
+          reading.value = { value: reading.peek().value, failed: errorWords(error) };
         },
       )
       .finally(() => {

@@ -1,10 +1,10 @@
 // The dialog of an act: what it will do, why, and as whom it is recorded.
 import { signal, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { Refused } from '../api/client';
+import { errorWords, Refused } from '../api/client';
 import { client, mayOperate, me } from '../api/session';
 import { buttonOf, carryOut, effectsOf, takesWhy, titleOf, type Act, type Chosen } from '../store/acts';
-import type { Entry } from '../store/world';
+import type { Entry } from '../store/rows';
 import { Dialog, Name } from '../ui/parts';
 import { visible } from '../words/visible';
 import { world } from '../world';
@@ -85,12 +85,7 @@ function Form({ act, entry }: { act: Act; entry: Entry | null }): JSX.Element {
       notice.value = `Done: ${titleOf(act)}.`;
       close();
     } catch (error) {
-      problem.value =
-        error instanceof Refused && error.status !== 0
-          ? `pawld refused this: ${error.message}`
-          : error instanceof Error
-            ? error.message
-            : String(error);
+      problem.value = error instanceof Refused && error.status !== 0 ? `pawld refused this: ${error.message}` : errorWords(error);
     } finally {
       isBusy.value = false;
     }

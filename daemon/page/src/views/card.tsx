@@ -6,7 +6,7 @@ import { taskHash } from '../route';
 import { signal, type Signal } from '@preact/signals';
 import { withoutSequences } from '../output/ansi';
 import { doingOf, lastLineOf, type Doing } from '../store/doing';
-import type { Entry } from '../store/world';
+import type { Entry } from '../store/rows';
 import { Age, Name, Ring } from '../ui/parts';
 import { world } from '../world';
 

@@ -2,11 +2,12 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { errorWords } from '../api/client';
 import { client } from '../api/session';
 import type { Task } from '../api/types';
 import { taskHash } from '../route';
 import { passes, type Filter } from '../store/columns';
-import { isTerminal } from '../store/world';
+import { isTerminal } from '../store/rows';
 import { Cell, Empty, Failure, Loading, Name, Rows, When } from '../ui/parts';
 import { world } from '../world';
 
@@ -47,7 +48,7 @@ export function Ended({ filter }: { filter: Filter }): JSX.Element {
       tasks.value = [...tasks.peek(), ...found];
       below.value = end;
     } catch (error) {
-      if (mine === turn.current) failed.value = error instanceof Error ? error.message : String(error);
+      if (mine === turn.current) failed.value = errorWords(error);
     } finally {
       if (mine === turn.current) isBusy.value = false;
     }

@@ -3,7 +3,7 @@ import type { JSX } from 'preact';
 import type { Lease } from '../api/types';
 import { taskHash } from '../route';
 import { msOf, nowMs } from '../store/clock';
-import { taskOfKey } from '../store/world';
+import { taskOfKey } from '../store/rows';
 import { Age, Cell, Empty, More, Name, Rows } from '../ui/parts';
 import { span } from '../words/time';
 import { world } from '../world';

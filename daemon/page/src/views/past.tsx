@@ -4,7 +4,7 @@ import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { client } from '../api/session';
 import type { LogRecord } from '../api/types';
-import { place, setPosition } from '../route';
+import { hashOf, numberTyped, place, setPosition } from '../route';
 import { msOf } from '../store/clock';
 import { recordAt, recordOfTask } from '../store/moments';
 import { Name, When } from '../ui/parts';
@@ -20,10 +20,8 @@ function Happened({ at }: { at: number }): JSX.Element | null {
   useEffect(() => {
     const wanted = new AbortController();
     client
-      .raw('GET', 'v1/events', { query: { after: at - 1, limit: 1 }, signal: wanted.signal })
-      .then((response) => response.text())
-      .then((text) => {
-        const found = JSON.parse(text.split('\n')[0] || 'null') as LogRecord | null;
+      .recordAfter(at - 1, wanted.signal)
+      .then((found) => {
         record.value = found?.seq === at ? found : null;
       })
       .catch(() => {});
@@ -38,6 +36,65 @@ function Happened({ at }: { at: number }): JSX.Element | null {
   );
 }
 
+/// Asks for the other position.
+function CompareWith({ at }: { at: number }): JSX.Element {
+  const isOpen = useSignal(false);
+  const typed = useSignal('');
+  const problem = useSignal('');
+  const head = world.head.value;
+  const go = (event: SubmitEvent): void => {
+    event.preventDefault();
+    const field = (event.currentTarget as HTMLFormElement).elements.namedItem('other') as HTMLInputElement;
+    const other = numberTyped(typed.value.trim().replace(/,/g, ''));
+    if (other === null) problem.value = 'a record has a number from 1 on';
+    else if (other > head) problem.value = `the log ends at record ${head.toLocaleString('en')}`;
+    else location.hash = hashOf({ view: 'compare', id: at, at: other });
+    if (problem.value !== '') field.focus();
+  };
+  if (!isOpen.value) {
+    return (
+      <button
+        type="button"
+        class="small"
+        onClick={() => {
+          typed.value = String(head);
+          isOpen.value = true;
+        }}
+      >
+        Compare with…
+      </button>
+    );
+  }
+  return (
+    <form class="compare-with" onSubmit={(event) => go(event as SubmitEvent)} noValidate>
+      <label>
+        with record
+        <input
+          type="text"
+          name="other"
+          inputMode="numeric"
+          size={8}
+          value={typed.value}
+          autofocus
+          aria-invalid={problem.value !== ''}
+          aria-describedby="compare-problem"
+          onInput={(event) => {
+            typed.value = event.currentTarget.value;
+            problem.value = '';
+          }}
+          onKeyDown={(event) => event.key === 'Escape' && (isOpen.value = false)}
+        />
+      </label>
+      <button type="submit" class="small">
+        Compare
+      </button>
+      <span id="compare-problem" class="problem" role="alert">
+        {problem.value}
+      </span>
+    </form>
+  );
+}
+
 export function PastBar({ at }: { at: number }): JSX.Element {
   const { view, id } = place.value;
   const head = world.head.value;
@@ -48,7 +105,7 @@ export function PastBar({ at }: { at: number }): JSX.Element {
     shown.value = at;
   }, [at]);
   const go = (to: number, afterMs = 0): void => {
-    const fits = Math.min(Math.max(1, to), Math.max(head, 1));
+    const fits = Math.max(1, head === 0 ? to : Math.min(to, head)); // 0: not known yet
     shown.value = fits;
     if (timer.current) clearTimeout(timer.current);
     timer.current = setTimeout(() => setPosition(fits), afterMs);
@@ -72,12 +129,14 @@ export function PastBar({ at }: { at: number }): JSX.Element {
       return direction === 1 && to <= shown.value ? shown.value + 1 : to;
     });
   };
-  const task = view === 'task' && id !== null && /^[1-9]\d{0,14}$/.test(id) ? Number(id) : null;
+  const task = view === 'task' && id !== null ? numberTyped(id) : null;
   const byTask = (direction: 1 | -1): void => {
     if (task !== null) search(() => recordOfTask(client, task, shown.value, direction));
   };
   const onKey = (event: KeyboardEvent): void => {
-    const direction = { ArrowLeft: -1, ArrowDown: -1, PageDown: -1, ArrowRight: 1, ArrowUp: 1, PageUp: 1 }[event.key] as 1 | -1 | undefined;
+    const direction = { ArrowLeft: -1, ArrowDown: -1, PageDown: -1, ArrowRight: 1, ArrowUp: 1, PageUp: 1 }[
+      event.key
+    ] as 1 | -1 | undefined;
     if (direction === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     if (event.key.startsWith('Page')) byMinute(direction);
@@ -87,7 +146,13 @@ export function PastBar({ at }: { at: number }): JSX.Element {
   return (
     <section class="position" aria-label="Position in the log">
       <div class="position-where">
-        <button type="button" class="small icon" aria-label="One record back" disabled={shown.value <= 1} onClick={() => go(shown.value - 1)}>
+        <button
+          type="button"
+          class="small icon"
+          aria-label="One record back"
+          disabled={shown.value <= 1}
+          onClick={() => go(shown.value - 1)}
+        >
           ‹
         </button>
         <input
@@ -101,9 +166,16 @@ export function PastBar({ at }: { at: number }): JSX.Element {
           onInput={(event) => go(Number(event.currentTarget.value), dragMs)}
           onKeyDown={onKey}
         />
-        <button type="button" class="small icon" aria-label="One record on" disabled={shown.value >= head} onClick={() => go(shown.value + 1)}>
+        <button
+          type="button"
+          class="small icon"
+          aria-label="One record on"
+          disabled={head !== 0 && shown.value >= head}
+          onClick={() => go(shown.value + 1)}
+        >
           ›
         </button>
+        {view !== 'compare' && <CompareWith at={at} />}
         <button type="button" class="small" onClick={() => setPosition(null)}>
           Live
         </button>

@@ -8,17 +8,25 @@ import { Age, Cell, Empty, Failure, Loading, More, Name, Ring, Rows } from '../u
 import { useWhole } from '../ui/whole';
 import { world } from '../world';
 
-type Running = Job & { work_item: string; repo: string };
-
-interface Waiting {
-  id: number;
+/// What a list is of: a task, or a job of one.
+interface Listed {
   task: number;
-  agent: string;
-  stage: string;
-  queued_at: string;
-  reason: string | null;
   work_item: string;
   repo: string;
+  stage: string;
+}
+
+type Running = Job & Listed;
+
+interface Waiting extends Listed {
+  id: number;
+  agent: string;
+  queued_at: string;
+  reason: string | null;
+}
+
+interface Blocked extends Listed {
+  reason: string;
 }
 
 interface Queue {
@@ -27,8 +35,14 @@ interface Queue {
   jobs: { queued: number; running: number; max_concurrency: number; serial_per_repo: boolean };
   running: Running[];
   queued: Waiting[];
-  blocked: { task: number; stage: string; reason: string; work_item: string; repo: string }[];
-  reaper: { enabled: boolean; interval_s: number; last_run_age_s: number; reaped_total: number; troubles_total: number };
+  blocked: Blocked[];
+  reaper: {
+    enabled: boolean;
+    interval_s: number;
+    last_run_age_s: number;
+    reaped_total: number;
+    troubles_total: number;
+  };
   reconciler: { enabled: boolean; moves_total: number };
   transition_lease: { enabled: boolean; active: number; reclaimed_total: number };
   alerts: { queued: number; sent_total: number; failed_total: number; dropped_total: number } | null; // null of the past
@@ -42,6 +56,7 @@ const reasons: { [code: string]: string } = {
   retry_delay: 'a pause after its last attempt',
   blocked: 'its task is blocked',
   cancel_requested: 'its task is to be cancelled',
+  held: 'it is on hold, or frozen',
   previous_alive: 'a process of an earlier attempt may still be alive',
   origin_unreachable: 'origin does not answer',
   origin_refused: 'origin refuses access',
@@ -63,7 +78,58 @@ function Number_({ of, value, more, bad }: { of: string; value: string; more?: s
 function limitOf(job: Running): number | null {
   const entry = world.entry(job.task)?.value;
   const definition = entry ? world.definitionOf(entry.task.pipeline) : null;
-  return definition?.agents.find(({ name, run }) => name === job.agent && run !== null)?.timeout_s ?? job.run?.ttl ?? null;
+  return (
+    definition?.agents.find(({ name, run }) => name === job.agent && run !== null)?.timeout_s ?? job.run?.ttl ?? null
+  );
+}
+
+/// Tasks, or jobs: each with its work item and stage, and the cells that this list is for. pawld lists the first ones.
+function Listing<T extends Listed>(of: {
+  title: string;
+  label: string;
+  count: number;
+  items: readonly T[];
+  keyOf: (item: T) => number;
+  none: string;
+  heads: string[];
+  cells: (item: T) => JSX.Element;
+}): JSX.Element {
+  const { title, label, count, items, keyOf, none, heads, cells } = of;
+  return (
+    <section class="panel">
+      <h2>
+        {title} <span class="count">{count}</span>
+      </h2>
+      {items.length === 0 ? (
+        <Empty title={none} />
+      ) : (
+        <Rows label={label} heads={['Work item', 'Stage', ...heads].map((name) => ({ name }))}>
+          <More
+            items={items}
+            each={(item) => (
+              <tr key={keyOf(item)}>
+                <Cell of="Work item">
+                  <a href={taskHash(item.task)}>
+                    <Name text={item.work_item} />
+                  </a>{' '}
+                  <Name text={item.repo} class="quiet-text" />
+                </Cell>
+                <Cell of="Stage">
+                  <Name text={item.stage} />
+                </Cell>
+                {cells(item)}
+              </tr>
+            )}
+          />
+        </Rows>
+      )}
+      {count > items.length && items.length > 0 && (
+        <p class="aside">
+          The first {items.length} of {count} are shown.
+        </p>
+      )}
+    </section>
+  );
 }
 
 export function QueueView(): JSX.Element {
@@ -108,117 +174,71 @@ export function QueueView(): JSX.Element {
               </>
             )}
           </dl>
-          <section class="panel">
-            <h2>
-              Running <span class="count">{queue.jobs.running}</span>
-            </h2>
-            {queue.running.length === 0 ? (
-              <Empty title="Nothing is running" />
-            ) : (
-              <Rows
-                label="Running jobs"
-                heads={[{ name: 'Work item' }, { name: 'Stage' }, { name: 'Agent' }, { name: 'Attempt' }, { name: 'Worker' }, { name: 'Runs for' }]}
-              >
-                <More
-                  items={queue.running}
-                  each={(job) => (
-                    <tr key={job.id}>
-                      <Cell of="Work item">
-                        <a href={taskHash(job.task)}>
-                          <Name text={job.work_item} />
-                        </a>{' '}
-                        <Name text={job.repo} class="quiet-text" />
-                      </Cell>
-                      <Cell of="Stage">
-                        <Name text={job.stage} />
-                      </Cell>
-                      <Cell of="Agent">
-                        <Name text={job.agent} />
-                      </Cell>
-                      <Cell of="Attempt">
-                        {job.attempts} of {job.max_attempts}
-                      </Cell>
-                      <Cell of="Worker">
-                        <Name text={world.nameOfBoot(job.run?.owner.boot_id ?? '') ?? job.run?.owner.actor ?? ''} />
-                      </Cell>
-                      <Cell of="Runs for">
-                        {job.run?.exit_code !== null ? (
-                          <span class="tag">finishing</span>
-                        ) : (
-                          <Ring since={job.run?.started_at ?? job.run?.claimed_at ?? job.queued_at} limitS={limitOf(job)} />
-                        )}
-                      </Cell>
-                    </tr>
+          <Listing
+            title="Running"
+            label="Running jobs"
+            count={queue.jobs.running}
+            items={queue.running}
+            keyOf={({ id }) => id}
+            none="Nothing is running"
+            heads={['Agent', 'Attempt', 'Worker', 'Runs for']}
+            cells={(job) => (
+              <>
+                <Cell of="Agent">
+                  <Name text={job.agent} />
+                </Cell>
+                <Cell of="Attempt">
+                  {job.attempts} of {job.max_attempts}
+                </Cell>
+                <Cell of="Worker">
+                  <Name text={world.nameOfBoot(job.run?.owner.boot_id ?? '') ?? job.run?.owner.actor ?? ''} />
+                </Cell>
+                <Cell of="Runs for">
+                  {job.run?.exit_code !== null ? (
+                    <span class="tag">finishing</span>
+                  ) : (
+                    <Ring since={job.run?.started_at ?? job.run?.claimed_at ?? job.queued_at} limitS={limitOf(job)} />
                   )}
-                />
-              </Rows>
+                </Cell>
+              </>
             )}
-          </section>
-          <section class="panel">
-            <h2>
-              Queued <span class="count">{queue.jobs.queued}</span>
-            </h2>
-            {queue.queued.length === 0 ? (
-              <Empty title="Nothing waits" />
-            ) : (
-              <Rows label="Queued jobs" heads={[{ name: 'Work item' }, { name: 'Stage' }, { name: 'Agent' }, { name: 'Waits for' }, { name: 'Why' }]}>
-                <More
-                  items={queue.queued}
-                  each={(job) => (
-                    <tr key={job.id}>
-                      <Cell of="Work item">
-                        <a href={taskHash(job.task)}>
-                          <Name text={job.work_item} />
-                        </a>{' '}
-                        <Name text={job.repo} class="quiet-text" />
-                      </Cell>
-                      <Cell of="Stage">
-                        <Name text={job.stage} />
-                      </Cell>
-                      <Cell of="Agent">
-                        <Name text={job.agent} />
-                      </Cell>
-                      <Cell of="Waits for">
-                        <Age since={job.queued_at} />
-                      </Cell>
-                      <Cell of="Why">{job.reason === null ? 'waits to be claimed' : (reasons[job.reason] ?? job.reason.replace(/_/g, ' '))}</Cell>
-                    </tr>
-                  )}
-                />
-              </Rows>
+          />
+          <Listing
+            title="Queued"
+            label="Queued jobs"
+            count={queue.jobs.queued}
+            items={queue.queued}
+            keyOf={({ id }) => id}
+            none="Nothing waits"
+            heads={['Agent', 'Waits for', 'Why']}
+            cells={(job) => (
+              <>
+                <Cell of="Agent">
+                  <Name text={job.agent} />
+                </Cell>
+                <Cell of="Waits for">
+                  <Age since={job.queued_at} />
+                </Cell>
+                <Cell of="Why">
+                  {job.reason === null ? 'waits to be claimed' : (reasons[job.reason] ?? job.reason.replace(/_/g, ' '))}
+                </Cell>
+              </>
             )}
-            {queue.jobs.queued > queue.queued.length && <p class="aside">The first {queue.queued.length} of {queue.jobs.queued} are shown.</p>}
-          </section>
-          <section class="panel">
-            <h2>
-              Blocked <span class="count">{queue.tasks.blocked}</span>
-            </h2>
-            {queue.blocked.length === 0 ? (
-              <Empty title="Nothing is blocked" />
-            ) : (
-              <Rows label="Blocked tasks" heads={[{ name: 'Work item' }, { name: 'Stage' }, { name: 'Reason' }]}>
-                <More
-                  items={queue.blocked}
-                  each={(task) => (
-                    <tr key={task.task}>
-                      <Cell of="Work item">
-                        <a href={taskHash(task.task)}>
-                          <Name text={task.work_item} />
-                        </a>{' '}
-                        <Name text={task.repo} class="quiet-text" />
-                      </Cell>
-                      <Cell of="Stage">
-                        <Name text={task.stage} />
-                      </Cell>
-                      <Cell of="Reason">
-                        <Name text={task.reason} class="reason" />
-                      </Cell>
-                    </tr>
-                  )}
-                />
-              </Rows>
+          />
+          <Listing
+            title="Blocked"
+            label="Blocked tasks"
+            count={queue.tasks.blocked}
+            items={queue.blocked}
+            keyOf={({ task }) => task}
+            none="Nothing is blocked"
+            heads={['Reason']}
+            cells={({ reason }) => (
+              <Cell of="Reason">
+                <Name text={reason} class="reason" />
+              </Cell>
             )}
-          </section>
+          />
         </>
       )}
     </div>

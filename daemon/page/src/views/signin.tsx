@@ -1,10 +1,10 @@
 // Where pawld asks for a token.
 import { useSignal } from '@preact/signals';
-import type { JSX } from 'preact';
+import type { ComponentChildren, JSX } from 'preact';
 import { signIn, wantsToken } from '../api/session';
-import { world } from '../world';
 
-export function SignIn(): JSX.Element {
+/// Its heading is the caller's: it may be a page of its own, or a part of one.
+export function SignIn({ signedIn, children }: { signedIn: () => void; children: ComponentChildren }): JSX.Element {
   const problem = useSignal<string | null>(null);
   const isBusy = useSignal(false);
   const submit = async (event: SubmitEvent): Promise<void> => {
@@ -17,13 +17,13 @@ export function SignIn(): JSX.Element {
       isBusy.value = true;
       problem.value = await signIn(value);
       isBusy.value = false;
-      if (problem.value === null) void world.start();
+      if (problem.value === null) signedIn();
     }
     if (problem.value !== null) field.focus();
   };
   return (
     <div class="sign-in">
-      <h1>Sign in</h1>
+      {children}
       <p>{wantsToken.value}</p>
       <form onSubmit={(event) => void submit(event as SubmitEvent)} noValidate>
         <label class="field">

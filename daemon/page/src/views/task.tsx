@@ -4,11 +4,12 @@ import type { JSX } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
 import { client, mayOperate } from '../api/session';
 import type { Definition, LogRecord, Task } from '../api/types';
-import { taskHash, viewHash } from '../route';
+import { numberTyped, taskHash, viewHash } from '../route';
 import { msOf, nowMs } from '../store/clock';
 import { doingOf } from '../store/doing';
 import { Story } from '../store/story';
-import { isTerminal } from '../store/world';
+import { linesOf } from '../store/told';
+import { isTerminal } from '../store/rows';
 import { Age, Empty, Failure, Loading, Name, Ring, When } from '../ui/parts';
 import { shortSpan, span } from '../words/time';
 import { world } from '../world';
@@ -191,8 +192,8 @@ function Acts({ task, definition }: { task: Task; definition: Definition | null 
 }
 
 export function TaskView({ typed }: { typed: string }): JSX.Element {
-  const isNumber = /^[1-9]\d{0,14}$/.test(typed);
-  if (!isNumber) {
+  const id = numberTyped(typed);
+  if (id === null) {
     return (
       <div class="page">
         <Empty title="That is not the number of a task">
@@ -205,7 +206,7 @@ export function TaskView({ typed }: { typed: string }): JSX.Element {
   }
   const standing = world.standing.value;
   const moment = standing.kind === 'past' ? standing.at : 'live';
-  return <Known key={`${typed}@${moment}`} id={Number(typed)} />;
+  return <Known key={`${typed}@${moment}`} id={id} />;
 }
 
 function Known({ id }: { id: number }): JSX.Element {
@@ -216,6 +217,9 @@ function Known({ id }: { id: number }): JSX.Element {
     story.start();
     return () => story.stop();
   }, [story]);
+  const records = story.records.value;
+  const told = story.told.value;
+  const lines = useMemo(() => linesOf(told, records), [told, records]);
   const task = world.entry(id)?.value.task ?? story.task.value;
   const failed = story.failed.value;
   if (!task && failed?.isUnknown) {
@@ -235,7 +239,6 @@ function Known({ id }: { id: number }): JSX.Element {
   }
   void world.columns.shape.value;
   const definition = world.definitionOf(task.pipeline);
-  const records = story.records.value;
   return (
     <div class="page task">
       <header class="task-head">
@@ -266,7 +269,7 @@ function Known({ id }: { id: number }): JSX.Element {
           <section class="panel" aria-label="Facts">
             <Facts task={task} definition={definition} />
           </section>
-          <HistoryView records={records} selected={selected} isAll={story.isAll.value} />
+          <HistoryView lines={lines} selected={selected} isAll={story.isAll.value} untold={story.untold.value} />
         </aside>
       </div>
     </div>

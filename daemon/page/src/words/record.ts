@@ -99,6 +99,14 @@ function wordsOf({ type, data }: LogRecord): Words {
       return ['returns', `${job}: its claim was not delivered`];
     case 'BranchSeen':
       return ['sees', data['begun'] === true ? `that origin does not have the branch: it begins at ${commit(data['head'])}` : `the branch at origin at ${commit(data['head'])}`];
+    case 'HoldPlaced':
+      return ['holds', `${text(data['place'])}${data['until'] ? ` until ${text(data['until'])}` : ''}${because(data['reason'])}`];
+    case 'HoldLifted':
+      return ['lifts', `the hold of ${text(data['place'])}${because(data['reason'])}`];
+    case 'HoldOverridden':
+      return ['lets', `${task} past what holds it${because(data['reason'])}`];
+    case 'FreezePlanned':
+      return ['plans', `the freezes of ${text(data['pipeline'])}`];
     case 'RepoDeclared':
       return ['declares', `the repository ${text(data['repo'])}`];
     case 'RepoRemoved':
@@ -117,10 +125,13 @@ const refusals: { [code: string]: string } = {
   stale_attempt: 'the attempt was taken from it',
   not_running: 'the job is not running',
   blocked: 'the task is blocked',
+  held: 'it is on hold, or frozen',
   committed: 'a crossing has begun and must be finished first',
   cancel_requested: 'a cancel is requested',
   skipped: 'another event of its group was refused',
 };
+
+export const refusalWords = (outcome: string): string => refusals[outcome] ?? outcome.replace(/_/g, ' ');
 
 export interface Sentence {
   actor: string;
@@ -132,11 +143,10 @@ export function sentenceOf(record: LogRecord): Sentence {
   const [verb, rest] = wordsOf(record);
   const joined = rest.startsWith(':') ? rest : ` ${rest}`;
   if (record.outcome === 'accepted') return { actor: record.actor, does: verb + joined, refused: null };
-  const code = record.outcome;
   return {
     actor: record.actor,
     does: `tries to ${verb.slice(0, -1)}${joined}`, // no verb here is irregular
-    refused: refusals[code] ?? code.replace(/_/g, ' '),
+    refused: refusalWords(record.outcome),
   };
 }
 

@@ -67,6 +67,7 @@ test('each view has its keys, and ? lists them', async ({ page }) => {
     ['w', 'Workers'],
     ['s', 'Settings'],
     ['k', 'Stuck'],
+    ['i', 'Incidents'],
     ['b', 'Board'],
   ] as const) {
     await page.keyboard.press('g');

@@ -90,7 +90,8 @@ test('heap after 100,000 records is that after 10,000', async ({ page }) => {
   await write(90_000);
   const late = await heap(page);
   console.log(`heap: ${(early / 1e6).toFixed(2)} MB after 10,000 records, ${(late / 1e6).toFixed(2)} MB after 100,000`);
-  expect(late).toBeLessThanOrEqual(early * 1.1);
+  // What the browser compiles meanwhile is a few 100 KB; a dozen bytes kept of each record would be more than this.
+  expect(late - early).toBeLessThanOrEqual(1e6);
 });
 
 test('64 MiB of output are read, scrolled and searched, and the page answers meanwhile', async ({ page }) => {

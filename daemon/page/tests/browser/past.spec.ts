@@ -73,6 +73,21 @@ test('keys go by record, by record of the task, and by minute; live is a key awa
   await expect(page.getByText('live', { exact: true })).toBeVisible();
 });
 
+test('step goes by one record even before the length of the log is known', async ({ page }) => {
+  let letGo = (): void => {};
+  const isKnown = new Promise<void>((done) => (letGo = done));
+  await page.route('**/readyz', async (route) => {
+    await isKnown;
+    await route.continue();
+  });
+  await page.goto(`${pawld.base}#/board@${at['submitted']}`);
+  await page.getByRole('slider', { name: 'Record' }).focus();
+  await page.keyboard.press('ArrowRight');
+  await expect(page).toHaveURL(new RegExp(`@${(at['submitted'] ?? 0) + 1}$`));
+  letGo();
+  await expect(page.locator('.card')).toHaveCount(1);
+});
+
 test('present goes on while the past is looked at, and the past stays as it was', async ({ page }) => {
   await page.goto(`${pawld.base}#/board@${at['submitted']}`);
   await expect(page.locator('.card')).toHaveCount(1);
@@ -91,10 +106,15 @@ for (const scheme of ['light', 'dark'] as const) {
       await page.setViewportSize({ width, height: 800 });
       await page.goto(`${pawld.base}#/task/1@${at['claimed']}`);
       await expect(page.getByLabel('History').getByText('claims job 1')).toBeVisible();
-      const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      const sideways = await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
       expect(sideways, `${width} px`).toBeLessThanOrEqual(0);
       const { violations } = await new AxeBuilder({ page }).include('.position').analyze();
-      expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`), `${width} px`).toEqual([]);
+      expect(
+        violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`),
+        `${width} px`,
+      ).toEqual([]);
     }
   });
 }

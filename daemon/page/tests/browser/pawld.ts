@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, openSync, 
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { test } from '@playwright/test';
 
 const binaries = process.env['PAWL_BIN'] ?? '';
 const patienceMs = 60_000;
@@ -188,8 +189,26 @@ export class Pawld {
   }
 }
 
-/// A board with something in every state: running gates and agents, blocked tasks, leases, refused acts, ended tasks.
-export async function busy(pawld: Pawld): Promise<{ blocked: number; gate: number; contested: number; done: number }> {
+interface Busy {
+  blocked: number;
+  gate: number;
+  contested: number;
+  done: number;
+}
+
+/// A pawld with a busy board for the tests of a file; call it at the top.
+export function busyPawld(): { pawld: Pawld; ids: Busy } {
+  const board = { pawld: new Pawld(), ids: { blocked: 0, gate: 0, contested: 0, done: 0 } };
+  test.beforeAll(async () => {
+    await board.pawld.start();
+    board.ids = await busy(board.pawld);
+  });
+  test.afterAll(() => board.pawld.end());
+  return board;
+}
+
+/// Something in every state: running gates and agents, blocked tasks, leases, refused acts, ended tasks.
+async function busy(pawld: Pawld): Promise<Busy> {
   await pawld.ask('POST', 'v1/settings', { 'queue.max_concurrency': 6, 'queue.serial_per_repo': false, 'reconciler.interval_s': 1 }, { 'Pawl-Actor': 'ada' });
   const worker = await pawld.worker('worker-7');
   // Done: all the way, with a merge.

@@ -1,19 +1,11 @@
 // Every view, with something in every state: what it shows, and what can be done with it.
-import { busy, Pawld } from './pawld';
+import { busyPawld } from './pawld';
 import { expect, test } from './watched';
 
-let pawld: Pawld;
-let ids: Awaited<ReturnType<typeof busy>>;
-
-test.beforeAll(async () => {
-  pawld = new Pawld();
-  await pawld.start();
-  ids = await busy(pawld);
-});
-test.afterAll(() => pawld.end());
+const board = busyPawld();
 
 test('board has a card for each live task, with what goes on', async ({ page }) => {
-  await page.goto(pawld.base);
+  await page.goto(board.pawld.base);
   const review = page.getByRole('region', { name: 'review: 3' });
   await expect(review.getByRole('link')).toHaveCount(3);
   const blocked = review.getByRole('link').filter({ hasText: 'SHOP-103' });
@@ -31,7 +23,7 @@ test('board has a card for each live task, with what goes on', async ({ page }) 
 });
 
 test('board is filtered by text, repository and pipeline, and the address keeps it', async ({ page }) => {
-  await page.goto(pawld.base);
+  await page.goto(board.pawld.base);
   await page.getByLabel('Filter by text').fill('ops-3');
   await expect(page.getByText('5 tasks shown')).toBeVisible();
   await expect(page.locator('.card')).toHaveCount(5);
@@ -47,14 +39,14 @@ test('board is filtered by text, repository and pipeline, and the address keeps 
 });
 
 test('queue says why a job waits', async ({ page }) => {
-  await page.goto(`${pawld.base}#/queue`);
+  await page.goto(`${board.pawld.base}#/queue`);
   const queued = page.getByRole('table', { name: 'Queued jobs' });
   await expect(queued.getByRole('row').filter({ hasText: 'OPS-31' })).toContainText('its task waits for another task');
   await expect(page.getByRole('table', { name: 'Blocked tasks' })).toContainText('job_failed');
 });
 
 test('workers have their host, what they run, and when they were last heard', async ({ page }) => {
-  await page.goto(`${pawld.base}#/workers`);
+  await page.goto(`${board.pawld.base}#/workers`);
   const row = page.getByRole('row').filter({ hasText: 'worker-7' });
   await expect(row).toContainText('builder-7');
   await expect(row).toContainText('SHOP-102 coder');
@@ -62,7 +54,7 @@ test('workers have their host, what they run, and when they were last heard', as
 });
 
 test('settings say who set them, and when', async ({ page }) => {
-  await page.goto(`${pawld.base}#/settings`);
+  await page.goto(`${board.pawld.base}#/settings`);
   const row = page.getByRole('row').filter({ hasText: 'queue.max_concurrency' });
   await expect(row).toContainText('6');
   await expect(row).toContainText('ada tcp');
@@ -71,27 +63,30 @@ test('settings say who set them, and when', async ({ page }) => {
 });
 
 test('task has its stages, lanes and story, and a refused act leads to who won', async ({ page }) => {
-  await page.goto(`${pawld.base}#/task/${ids.contested}`);
+  await page.goto(`${board.pawld.base}#/task/${board.ids.contested}`);
   await expect(page.getByRole('list', { name: 'Stages' }).locator('[aria-current=step]')).toContainText('staging');
   await expect(page.getByRole('group', { name: 'Acts of latecomer' })).toBeVisible();
   await expect(page.getByRole('button', { name: /^lease task:\d+ for staging → deploy, for/ })).toBeVisible();
   await page.getByRole('button', { name: /deployer tries to take .* it lost to record/ }).click();
-  await expect(page.locator('.line.is-chosen')).toContainText('deployer takes the lease');
+  await expect(page.locator('.line.is-chosen')).toContainText('deployer of worker-7 takes the lease');
+  // What it was refused for, and by which record: as `pawl explain` says it.
+  const refused = page.locator('.line.is-refused').filter({ hasText: 'latecomer' });
+  await expect(refused).toContainText('refused: the task has another version than it expected');
   await page.getByLabel(/Refused acts/).check();
   await expect(page.locator('.line')).toHaveCount(2);
 });
 
 test('task that is done has its whole story', async ({ page }) => {
-  await page.goto(`${pawld.base}#/task/${ids.done}`);
+  await page.goto(`${board.pawld.base}#/task/${board.ids.done}`);
   await expect(page.getByRole('button', { name: /step merge, took/ })).toBeVisible();
-  await expect(page.getByText(/finalizer moves task 1 to done/)).toBeVisible();
+  await expect(page.getByText(/finalizer moves task 1 \(SHOP-101\) from deploy to done/)).toBeVisible();
   await expect(page.getByRole('button', { name: 'Cancel task', exact: true })).toHaveCount(0);
   await page.locator('.line summary').first().click();
   await expect(page.locator('.record').first()).toContainText('TaskCreated');
 });
 
 test('time axis zooms and moves', async ({ page }) => {
-  await page.goto(`${pawld.base}#/task/${ids.done}`);
+  await page.goto(`${board.pawld.base}#/task/${board.ids.done}`);
   const bar = page.getByRole('button', { name: /step merge, took/ });
   const width = async (): Promise<number> => (await bar.boundingBox())?.width ?? 0;
   await expect(bar).toBeVisible();

@@ -449,6 +449,7 @@ const daemon: Record<string, Case[]> = {
     asks('OpenMetrics', 200, () => ({ ...get('/metrics'), headers: { Accept: 'application/openmetrics-text' } })),
   ],
   'GET /': [asks('it is known already', 304, () => ({ ...get('/'), headers: { 'If-None-Match': '*' } }))],
+  'GET /api': [asks('it is known already', 304, () => ({ ...get('/api'), headers: { 'If-None-Match': '*' } }))],
   'GET /page/files/{file}': [
     asks('it is known already', 304, () => ({ ...get('/page/files/licences.txt'), headers: { 'If-None-Match': '*' } })),
     asks('no_such_path', 404, () => get('/page/files/unheard-of.js')),

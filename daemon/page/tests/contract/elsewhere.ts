@@ -78,7 +78,7 @@ export class Elsewhere {
     if (isDelivery(operation)) add('webhook_not_configured', 403, 'plain');
     add('too_many_requests', 429, 'flood');
     add('too_many_connections', 503, 'crowd');
-    const isServed = ['GET /healthz', 'GET /', 'GET /page/files/{file}'].includes(operation.name);
+    const isServed = ['GET /healthz', 'GET /', 'GET /api', 'GET /page/files/{file}'].includes(operation.name);
     if (operation.name === 'GET /readyz') {
       // It says so itself, and is not refused.
       for (const reason of ['starting', 'disk_full', 'not_writable', 'ending']) add(reason, 503, 'sick', false);

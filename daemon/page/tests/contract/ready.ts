@@ -252,6 +252,7 @@ export const ready: Record<string, Ready> = {
   'GET /openapi.json': get('/openapi.json'),
   'GET /v1/me': get('/v1/me'),
   'GET /': get('/'),
+  'GET /api': get('/api'),
   'GET /page/files/{file}': get('/page/files/licences.txt'),
   'GET /healthz': get('/healthz'),
   'GET /readyz': get('/readyz'),

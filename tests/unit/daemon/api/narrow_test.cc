@@ -165,6 +165,7 @@ const std::map<std::string, Case>& cases() {
       {"GET /openapi.json", {Reach::open}},
       {"GET /v1/me", {Reach::filtered}},
       {"GET /", {Reach::open}},
+      {"GET /api", {Reach::open}},
       {"GET /page/files/{file}", {Reach::open}},
       {"GET /healthz", {Reach::open}},
       {"GET /readyz", {Reach::open}},

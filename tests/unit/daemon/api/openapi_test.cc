@@ -142,6 +142,8 @@ TEST_F(OpenApi, every_route_is_an_operation_and_every_operation_a_route) {
     const json::object& of = operation(route);
     EXPECT_TRUE(ids.insert(std::string(text(of.at("operationId")))).second) << of.at("operationId");
     EXPECT_TRUE(text(of.at("summary")).ends_with('.'));
+    EXPECT_EQ(text(of.at("x-role")), name(route.role)) << route.path;
+    EXPECT_EQ(of.contains("x-role-without-boot"), route.role_without_boot > route.role) << route.path;
     for (const int status : route.answer.statuses) {
       EXPECT_TRUE(of.at("responses").get_object().contains(std::to_string(status))) << route.path << ' ' << status;
     }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
 
 #include "daemon/api/starting.h"
@@ -20,26 +21,37 @@ std::string header_of(const HttpResponse& response, std::string_view name) {
   return {};
 }
 
-const PageFile& script() {
+/// The script of a page: "index", or "api".
+const PageFile& script(const std::string& of = "index") {
   const auto files = page_files();
-  return *std::find_if(files.begin(), files.end(), [](const PageFile& file) {
-    return file.name.starts_with("index-") && file.name.ends_with(".js");
+  return *std::find_if(files.begin(), files.end(), [&](const PageFile& file) {
+    return file.name.starts_with(of + "-") && file.name.ends_with(".js");
   });
 }
 
-TEST(Page, index_names_files_that_are_there_and_has_no_script_within) {
-  const std::string index = page_index_answer({}).body;
-  EXPECT_NE(index.find(script().name), std::string::npos);
-  EXPECT_EQ(index.find("<script>"), std::string::npos);
-  EXPECT_EQ(index.find("<style"), std::string::npos);
-  EXPECT_EQ(index.find("https://"), std::string::npos);
+std::map<std::string, HttpResponse> pages() {
+  return {{"index", page_index_answer({})}, {"api", page_api_answer({})}};
 }
 
-TEST(Page, index_is_asked_for_again_and_its_files_are_kept) {
-  const HttpResponse index = page_index_answer({});
-  EXPECT_EQ(index.status, 200);
-  EXPECT_EQ(index.content_type, "text/html; charset=utf-8");
-  EXPECT_EQ(header_of(index, "Cache-Control"), "no-cache");
+TEST(Page, pages_name_files_that_are_there_and_have_no_script_within) {
+  for (const auto& [page, answer] : pages()) {
+    EXPECT_NE(answer.body.find(script(page).name), std::string::npos) << page;
+    EXPECT_EQ(answer.body.find("<script>"), std::string::npos) << page;
+    EXPECT_EQ(answer.body.find("<style"), std::string::npos) << page;
+    EXPECT_EQ(answer.body.find("https://"), std::string::npos) << page;
+  }
+}
+
+TEST(Page, pages_are_two) {
+  EXPECT_NE(page_index_answer({}).body, page_api_answer({}).body);
+}
+
+TEST(Page, pages_are_asked_for_again_and_their_files_are_kept) {
+  for (const auto& [page, answer] : pages()) {
+    EXPECT_EQ(answer.status, 200) << page;
+    EXPECT_EQ(answer.content_type, "text/html; charset=utf-8") << page;
+    EXPECT_EQ(header_of(answer, "Cache-Control"), "no-cache") << page;
+  }
   const HttpResponse file = page_file_answer(script().name, {});
   EXPECT_EQ(file.status, 200);
   EXPECT_EQ(file.content_type, "text/javascript; charset=utf-8");
@@ -60,6 +72,7 @@ TEST(Page, unchanged_file_is_304_without_a_body) {
 
 TEST(Page, policy_lets_it_load_its_own_files_alone) {
   const std::string policy = header_of(page_index_answer({}), "Content-Security-Policy");
+  EXPECT_EQ(header_of(page_api_answer({}), "Content-Security-Policy"), policy);
   EXPECT_TRUE(policy.starts_with("default-src 'none'; script-src 'self';")) << policy;
   EXPECT_EQ(policy.find("unsafe"), std::string::npos) << policy;
   EXPECT_EQ(policy.find("http"), std::string::npos) << policy;
@@ -68,13 +81,14 @@ TEST(Page, policy_lets_it_load_its_own_files_alone) {
 }
 
 TEST(Page, file_that_is_not_there_is_404) {
-  for (const char* name : {"index-gone.js", "index.html", "", "..", "../index.html"}) {
+  for (const char* name : {"index-gone.js", "index.html", "api.html", "", "..", "../index.html"}) {
     EXPECT_EQ(page_file_answer(name, {}).status, 404) << name;
   }
 }
 
 TEST(Page, is_served_while_the_daemon_starts) {
   EXPECT_EQ(starting_answer({.method = "GET", .path = "/"}, "1").body, page_index_answer({}).body);
+  EXPECT_EQ(starting_answer({.method = "GET", .path = "/api"}, "1").body, page_api_answer({}).body);
   const std::string path = "/page/files/" + std::string(script().name);
   EXPECT_EQ(starting_answer({.method = "GET", .path = path}, "1").body, script().body);
   EXPECT_EQ(starting_answer({.method = "POST", .path = "/"}, "1").status, 503);
@@ -100,6 +114,7 @@ class PageRoutes : public Served {
 TEST_F(PageRoutes, page_needs_no_token_and_what_it_shows_does) {
   with_tokens();
   EXPECT_EQ(ask("GET", "/", "", as("")).status, 200);
+  EXPECT_EQ(ask("GET", "/api", "", as("")).status, 200);
   EXPECT_EQ(ask("GET", "/page/files/" + std::string(script().name), "", as("")).status, 200);
   EXPECT_EQ(ask("GET", "/page/files/none.js", "", as("")).code(), "no_such_path");
   EXPECT_EQ(ask("GET", "/v1/me", "", as("")).status, 401);

@@ -64,6 +64,20 @@ TEST_F(Advance, live_owner_defers_before_the_gate_is_asked) {
   EXPECT_TRUE(world.ran.empty());
 }
 
+TEST_F(Advance, held_task_waits_before_anything_is_asked_and_goes_on_once_it_is_free) {
+  fb::HoldPlacedT hold;
+  hold.place = "repo:shop";
+  hold.until = plus_s(machine.now(), 60).us;
+  ASSERT_EQ(machine.propose(propose_group(requester("operator"), hold)).outcome, Outcome::accepted);
+  const AdvanceAnswer answer = go();
+  EXPECT_EQ(answer.result, AdvanceResult::waiting);
+  EXPECT_EQ(answer.awaited, Awaited::hold);
+  EXPECT_EQ(last_records(1), (Names{"HoldPlaced:accepted"}));
+  EXPECT_TRUE(world.ran.empty());
+  machine.set_now(plus_s(machine.now(), 60));
+  EXPECT_EQ(go().result, AdvanceResult::advanced) << "no record has said that it is over";
+}
+
 TEST_F(Advance, held_repository_waits_and_takes_neither_lease) {
   ASSERT_EQ(acquire("repo:shop", "webhook").outcome, Outcome::accepted);
   const AdvanceAnswer answer = go();
@@ -71,6 +85,36 @@ TEST_F(Advance, held_repository_waits_and_takes_neither_lease) {
   EXPECT_EQ(answer.reason, "lease");
   EXPECT_EQ(answer.awaited, Awaited::lease);
   EXPECT_FALSE(held(task_key(task)));
+  EXPECT_TRUE(world.ran.empty());
+}
+
+TEST_F(Advance, task_that_is_committed_to_another_edge_is_left_alone_without_a_record) {
+  set("queue.max_concurrency", std::int64_t{2});
+  set("queue.serial_per_repo", false);
+  stand_on("development");
+  exited();
+  const Decision leased = acquire(task_key(task), "webhook");
+  const Token token = *leased.granted(task_key(task));
+  fb::StepStartedT start;
+  start.task = raw(task);
+  start.version = raw(version());
+  start.to = "done";
+  start.step = "deploy";
+  start.token = raw(token);
+  ASSERT_EQ(machine.propose(propose_group(requester("webhook"), start)).outcome, Outcome::accepted);
+  fb::StepFinishedT finished;
+  finished.task = raw(task);
+  finished.version = raw(version());
+  finished.step = "deploy";
+  finished.started = raw(machine.state().last_seq);
+  ASSERT_EQ(machine.propose(propose_group(requester("webhook"), finished)).outcome, Outcome::accepted);
+  fb::LeaseReleasedT released;
+  released.key = task_key(task);
+  released.token = raw(token);
+  ASSERT_EQ(machine.propose(propose_group(requester("webhook"), released)).outcome, Outcome::accepted);
+  const Seq before = machine.state().last_seq;
+  EXPECT_EQ(go().result, AdvanceResult::committed);
+  EXPECT_EQ(machine.state().last_seq, before) << "a lease taken and given back would wake it again at once";
   EXPECT_TRUE(world.ran.empty());
 }
 

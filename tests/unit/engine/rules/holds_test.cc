@@ -286,6 +286,17 @@ TEST_F(FreezePlanned, holds_its_pipeline_from_its_first_instant_to_its_last) {
   claim(id);
 }
 
+TEST_F(FreezePlanned, begins_for_a_look_at_the_queue_when_it_begins_for_its_record) {
+  create();
+  must(freeze_planned({{plus_s(now, 10), plus_s(now, 20)}}));
+  pass_s(15);
+  must(freeze_planned({{plus_s(now, -5), plus_s(now, 5)}}));
+  const std::vector<std::string> agents{"analyst"};
+  const auto take = [](JobId) { return ClaimableJobs::Look::take; };
+  EXPECT_EQ(raw(first_claimable(state, agents, JobId{0}, plus_s(now, -10), take)), 0U)
+      << "the clock is behind the log: a claim would be decided at the log's time";
+}
+
 TEST_F(FreezePlanned, may_be_of_some_stages) {
   const TaskId id = create();
   const TaskId other = create("review");

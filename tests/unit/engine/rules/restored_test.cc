@@ -223,6 +223,19 @@ TEST_F(Restored, done_of_a_start_that_the_log_has_is_taken_under_the_version_tha
   must(transition(crossing.task, "deploy", version(crossing.task), token), daemon);
 }
 
+TEST_F(Restored, done_of_a_start_that_followed_a_doubt_ends_the_doubt) {
+  const Crossing crossing = begun_by_worker();
+  fb::StepFinishedT no = step_finished(crossing.task, 1, "merge", crossing.started, fb::StepOutcome::did_not_happen);
+  no.by = fb::StepBy::probe;
+  no.conclusive = false;
+  must(no);
+  const Seq again = start_step(crossing.task, "merge", crossing.token, crossing.repo_token, worker);
+  restore();
+  start();
+  must(step_finished(crossing.task, 1, "merge", again), worker);
+  EXPECT_FALSE(task(crossing.task).steps.back().is_in_doubt());
+}
+
 TEST_F(Restored, done_of_what_was_settled_before_is_recorded_alerts_and_blocks_what_was_let_go_on) {
   const Crossing crossing = begun_by_worker();
   must(step_finished(crossing.task, 1, "merge", crossing.started, fb::StepOutcome::failed), worker);
