@@ -27,6 +27,7 @@
 #include "daemon/message_writer.h"
 #include "daemon/options.h"
 #include "daemon/outside/alerts.h"
+#include "daemon/outside/forges.h"
 #include "daemon/outside/webhook_book.h"
 #include "daemon/pipeline_programs.h"
 #include "daemon/pipeline_yaml.h"
@@ -366,6 +367,9 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
     look_up_archived(**log, alert);
   });
 
+  Forges forges(**log, {.targets = options.forges, .folder = here, .raise = raise_from(alerts, sequencer, boot_id)});
+  forges.start();
+
   LogIndex index(**log, **log, **log);
   Indexer indexer(**log, index, {.warn = [](const std::string& message) { spdlog::warn("{}", message); }});
   indexer.start();
@@ -383,6 +387,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                        .executor = executor,
                        .reaper = reaper,
                        .alerts = alerts,
+                       .forges = forges,
                        .space = space,
                        .messages = messages,
                        .webhooks = webhooks,
@@ -415,6 +420,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   signals.set_again(nullptr);
   reaper.stop();
   log_room.stop();
+  forges.stop();
   alerts.stop();
   indexer.stop();
   sequencer.stop();

@@ -51,6 +51,7 @@ po::options_description described(const char* caption) {
        "how much of one core may look for incidents in the log (5); 0: none is looked for");
   add_alert_options(options);
   add_webhook_options(options);
+  add_forge_options(options);
   return options;
 }
 
@@ -257,8 +258,10 @@ Result<Options> options_from(const std::vector<OptionSource>& sources) {
   }
   options.pipelines = texts_of(sources, "pipeline");
   options.repos = PAWL_TRY(repos_from(sources));
-  options.webhooks = PAWL_TRY(webhook_config({.text = [&](const char* name) { return text_of(sources, name); },
-                                              .texts = [&](const char* name) { return texts_of(sources, name); }}));
+  const GivenOptions given{.text = [&](const char* name) { return text_of(sources, name); },
+                           .texts = [&](const char* name) { return texts_of(sources, name); }};
+  options.webhooks = PAWL_TRY(webhook_config(given));
+  options.forges = PAWL_TRY(forge_targets(given));
   options.log = ::isatty(STDERR_FILENO) ? LogForm::text : LogForm::json;
   if (const auto log = text_of(sources, "log")) {
     if (*log != "text" && *log != "json") return malformed("--log: must be text or json, but is '" + *log + "'");
@@ -269,6 +272,7 @@ Result<Options> options_from(const std::vector<OptionSource>& sources) {
     options.audit_percent = PAWL_TRY(audit_percent_from(*percent));
   }
   for (const OptionSource& source : sources) take_alert_options(source.values, options.alerts);
+  options.forges.ca_file = options.alerts.ca_file;
   return options;
 }
 

@@ -14,6 +14,7 @@
 #include "daemon/http/server.h"
 #include "daemon/logging.h"
 #include "daemon/outside/alert_options.h"
+#include "daemon/outside/forge_options.h"
 #include "daemon/outside/webhooks.h"
 
 namespace pawl {
@@ -29,6 +30,7 @@ struct Options {
   int audit_percent = 5;          // of one core, for what `pawl check` finds in the log; 0: off
   AlertOptions alerts;
   WebhookConfig webhooks;
+  ForgeTargets forges;
   std::optional<std::filesystem::path> tokens;  // the file
   bool accept_clock = false;                    // trust the wall clock over the log
   std::vector<std::string> notes;               // to log at the start: values given but not used

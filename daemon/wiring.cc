@@ -8,6 +8,7 @@
 #include "daemon/logging.h"
 #include "daemon/message_writer.h"
 #include "daemon/outside/alerts.h"
+#include "daemon/outside/forges.h"
 #include "daemon/space_watch.h"
 #include "daemon/version.h"
 #include "daemon/work/real_world.h"
@@ -44,6 +45,14 @@ std::uint64_t bytes_in(const std::filesystem::path& folder) {
 }
 
 }  // namespace
+
+std::function<void(Alert)> raise_from(Alerts& alerts, Sequencer& sequencer, const std::string& boot_id) {
+  return [&alerts, &sequencer, boot_id](Alert alert) {
+    alert.time = sequencer.now();
+    alert.boot = boot_id;
+    alerts.raise(std::move(alert));
+  };
+}
 
 Executor::Options executor_options(const ExecutorParts& parts) {
   return {.boot_id = parts.boot_id,
@@ -127,7 +136,10 @@ Services services_of(const ServiceParts& parts) {
       .run_reaper =
           [&reaper = parts.reaper](std::function<void(const ReaperPass&)> done) { reaper.pass_now(std::move(done)); },
       .alert_counts = [&alerts = parts.alerts] { return alerts.counts(); },
+      .forge_counts = [&forges = parts.forges] { return forges.counts(); },
       .raise_alert = [&alerts = parts.alerts](Alert alert) { alerts.raise(std::move(alert)); },
+      .test_alert = [&alerts = parts.alerts](Alert alert,
+                                             AlertTested done) { alerts.test(std::move(alert), std::move(done)); },
       .warn = say_warning,
       .messages_dropped = [&messages = parts.messages] { return messages.dropped(); },
       .webhooks = &parts.webhooks,

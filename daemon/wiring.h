@@ -12,6 +12,7 @@ namespace pawl {
 
 class Alerts;
 class Clock;
+class Forges;
 class Log;
 class LogIndex;
 class MessageWriter;
@@ -41,6 +42,7 @@ struct ServiceParts {
   Executor& executor;
   ReaperLoop& reaper;
   Alerts& alerts;
+  Forges& forges;
   SpaceWatch& space;
   MessageWriter& messages;
   Webhooks& webhooks;
@@ -53,6 +55,9 @@ struct ServiceParts {
   std::filesystem::path log_folder;  // the log's own
   Seq torn_from{};                   // see Services
 };
+/// Raises alerts about what has no record, at the time of the call. Everything referred to outlives it.
+std::function<void(Alert)> raise_from(Alerts& alerts, Sequencer& sequencer, const std::string& boot_id);
+
 Services services_of(const ServiceParts& parts);
 
 }  // namespace pawl

@@ -92,6 +92,7 @@ constexpr unsigned alert_tries_max = 12;         // about 20 minutes
 constexpr std::int64_t alert_backoff_s_max = 300;
 constexpr std::int64_t alert_connect_timeout_s = 5;
 constexpr std::int64_t alert_post_timeout_s = 15;
+constexpr std::int64_t alert_mail_timeout_s = 30;
 constexpr std::int64_t alert_command_timeout_s = 30;
 constexpr std::int64_t alert_kill_after_s = 2;
 constexpr std::int64_t alert_stop_within_s = 3;  // time allowed at shutdown to deliver queued alerts

@@ -59,6 +59,15 @@ Counts tasks_by_stage(const From& from) {
   return counts;
 }
 
+template <auto number>
+Counts by_forge(const From& from) {
+  Counts counts;
+  for (std::size_t i = 0; i < from.forges.size(); ++i) {
+    counts.push_back({{std::string(name(forge_kinds[i]))}, from.forges.at(i).*number});
+  }
+  return counts;
+}
+
 std::uint64_t tasks_ended(const State& state, std::string_view stage, std::uint64_t archived) {
   const auto in_memory = state.indexes.tasks_in_stage.find(stage);
   return archived + (in_memory == state.indexes.tasks_in_stage.end() ? 0 : in_memory->second.size());
@@ -207,6 +216,18 @@ std::vector<Counter> make_counters() {
             {"alerts.failed_total"}, [](const From& from) { return from.alerts.failed; }),
       total("pawl_alerts_dropped_total", "alerts", "alerts dropped because the queue was full, or at shutdown",
             {"alerts.dropped_total"}, [](const From& from) { return from.alerts.dropped; }),
+
+      each(gauge("pawl_forges_waiting", "words", "words that wait to be told to forges", {"forges.waiting.*"}, nullptr),
+           "forge", by_forge<&ForgeCounts::waiting>, std::size(forge_kinds)),
+      each(total("pawl_forges_told_total", "words", "statuses and comments that forges have taken", {"forges.told.*"},
+                 nullptr),
+           "forge", by_forge<&ForgeCounts::told>, std::size(forge_kinds)),
+      each(total("pawl_forges_retried_total", "tries", "tries to tell a forge that failed and are made again",
+                 {"forges.retried.*"}, nullptr),
+           "forge", by_forge<&ForgeCounts::retried>, std::size(forge_kinds)),
+      each(total("pawl_forges_refused_total", "words", "words that a forge refused for good, and that were given up",
+                 {"forges.refused.*"}, nullptr),
+           "forge", by_forge<&ForgeCounts::refused>, std::size(forge_kinds)),
 
       total("pawl_messages_dropped_total", "messages", "messages dropped because stderr was not read in time",
             {"messages.dropped_total"}, [](const From& from) { return from.messages_dropped; }),

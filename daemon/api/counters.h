@@ -30,6 +30,7 @@ struct CounterSources {
   ReaperTotals reaper;
   ReconcilerTotals reconciler;
   AlertCounts alerts;
+  ForgeCountsByKind forges = {};
   Readiness readiness;
   std::uint64_t messages_dropped = 0;
   std::map<std::string, OriginTrouble> origins = {};  // those that cannot be reached, by repository

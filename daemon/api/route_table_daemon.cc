@@ -4,6 +4,7 @@
 namespace pawl {
 
 // The functions in the rows, from daemon/api/routes_*.cc and batch.cc.
+void alerts_test(Call call);
 void batch_post(Call call);
 void events_get(Call call);
 void head_get(Call call);
@@ -257,6 +258,17 @@ std::vector<Route> daemon_routes() {
        .form = BodyForm::fields,
        .answer = {.shape = Shape::members, .members = {"pass"}, .schema = "ReaperRun"},
        .function = reaper_run},
+      {.method = "POST",
+       .path = "/v1/alerts/test",
+       .kind = Kind::writes,
+       .room = RouteRoom::reserve,
+       .role = Role::operate,
+       .summary = "sends a test alert to every destination now",
+       .form = BodyForm::fields,
+       .answer = {.shape = Shape::members,
+                  .members = {"destinations"},
+                  .remark = "each with `name`, `result` and `why` ([ALERTS.md](ALERTS.md#a-test))"},
+       .function = alerts_test},
       {.method = "GET",
        .path = "/v1/stuck",
        .role = Role::read,

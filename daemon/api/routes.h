@@ -13,7 +13,8 @@
 #include "daemon/http/http.h"
 #include "daemon/http/share_book.h"
 #include "daemon/notice.h"
-#include "daemon/outside/alert.h"
+#include "daemon/outside/alerts.h"
+#include "daemon/outside/forges.h"
 #include "daemon/work/executor.h"
 #include "daemon/work/reaper_loop.h"
 #include "engine/policies/advance.h"
@@ -91,8 +92,12 @@ struct Services {
   std::function<void(std::function<void(const ReaperPass&)>)> run_reaper;
   /// May be empty: no alerts.
   std::function<AlertCounts()> alert_counts = {};
+  /// May be empty: no forges are told.
+  std::function<ForgeCountsByKind()> forge_counts = {};
   /// Raises an alert that has no record. Threads: any; must not block. May be empty: alerts are dropped.
   std::function<void(Alert)> raise_alert = {};
+  /// Tries an alert at every destination, and calls back once, from any thread. As raise_alert; empty: no destinations.
+  std::function<void(Alert, AlertTested)> test_alert = {};
   /// Called with messages for operators. As raise_alert.
   std::function<void(const Notice&)> warn = {};
   /// How many messages for stderr were dropped. Runs on the sequencer's thread: must not block. May be empty.

@@ -14,6 +14,7 @@ CounterSources counter_sources(const State& state, const RouteContext& context) 
           .reaper = services.reaper_totals(),
           .reconciler = services.reconciler_totals(),
           .alerts = services.alert_counts ? services.alert_counts() : AlertCounts(),
+          .forges = services.forge_counts ? services.forge_counts() : ForgeCountsByKind(),
           .readiness = services.readiness(),
           .messages_dropped = services.messages_dropped ? services.messages_dropped() : 0,
           .origins = services.origin_troubles ? services.origin_troubles() : std::map<std::string, OriginTrouble>(),
@@ -67,6 +68,10 @@ void append_queue(std::string& out, const State& state, const RouteContext& cont
                      .origin_trouble = context.services.origin_trouble,
                      .missing_variable = context.services.missing_variable});
   append_block(out, "alerts", from);
+  append_json_member(out, "forges");
+  out += '{';
+  append_labelled(out, "forges", from);
+  out += '}';
   append_block(out, "messages", from);
   append_json_member(out, "shares");
   out += '{';
@@ -83,7 +88,7 @@ namespace {
 /// What the records say. What the daemon counts besides is not known of the past.
 void append_past_queue(std::string& out, const State& state) {
   append_queue_open(out, state, {.now = state.last_time, .reaper_last_run = {}, .reconciler_last_run = {}});
-  out += R"(,"alerts":null,"messages":null,"shares":null,"webhooks":null})";
+  out += R"(,"alerts":null,"forges":null,"messages":null,"shares":null,"webhooks":null})";
 }
 
 }  // namespace

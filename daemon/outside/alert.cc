@@ -1,6 +1,11 @@
 #include "daemon/outside/alert.h"
 
+#include <openssl/sha.h>
+
+#include <array>
+
 #include "engine/policies/stuck.h"
+#include "schema/hex.h"
 #include "schema/printable.h"
 #include "schema/subject.h"
 #include "schema/time.h"
@@ -85,6 +90,23 @@ void look_up_archived(Archive& archive, Alert& alert) {
   if (const auto archived = unpack_archived(*bytes)) name_task(archived->rows.task, alert);
 }
 
+Alert test_alert(TimeUs now, const std::string& boot, const std::string& actor, const std::string& by) {
+  Alert alert{.reason = "test", .type = {}, .time = now, .boot = boot, .actor = actor, .principal = by};
+  alert.what = "this is a test of pawl's alerts, asked for by " + (by.empty() ? actor : by) + "; nothing has happened";
+  return alert;
+}
+
+std::string id_of(const Alert& alert) {
+  std::string text = std::to_string(raw(alert.seq)) + '\n' + std::to_string(alert.time.us);
+  for (const std::string& part : {alert.reason, alert.type, alert.boot, alert.repo, alert.what}) text += '\n' + part;
+  text += '\n' + number_of(alert.task) + '\n' + number_of(alert.job);
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  ::SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+  std::uint64_t head = 0;
+  for (std::size_t i = 0; i < sizeof head; ++i) head = head << 8U | digest.at(i);
+  return hex(head);
+}
+
 std::string record_of(const Alert& alert) {
   return raw(alert.seq) == 0 ? "no record" : "record " + std::to_string(raw(alert.seq));
 }
@@ -122,6 +144,7 @@ std::vector<AlertFact> facts_of(const Alert& alert) {
       {"stage", text, alert.stage},
       {"principal", text, alert.principal},
       {"incident", text, incident_command(alert)},
+      {"id", text, id_of(alert)},
   };
   for (AlertFact& fact : facts) fact.value = printable_lines(fact.value);
   return facts;

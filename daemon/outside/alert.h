@@ -53,6 +53,13 @@ void look_up(const State& state, Alert& alert);
 /// The same from the archive, for a task that the state no longer has. Blocks for a read.
 void look_up_archived(Archive& archive, Alert& alert);
 
+/// An alert that someone asked for, to see whether alerts arrive: nothing has happened. `by`: who asked.
+Alert test_alert(TimeUs now, const std::string& boot, const std::string& actor, const std::string& by);
+
+/// Identifies an alert wherever it arrives: 16 hexadecimal digits, the same for each try. Two alerts of one record
+/// differ, and so do two alerts without one.
+std::string id_of(const Alert& alert);
+
 /// "record 12", or "no record".
 std::string record_of(const Alert& alert);
 

@@ -47,6 +47,11 @@ milliseconds alert_backoff(unsigned failures) {
 }
 
 struct Alerts::Impl {
+  struct Test {
+    Alert alert;
+    AlertTested done;
+  };
+
   Impl(std::vector<AlertDestination> destinations, Pace pace_) : pace(std::move(pace_)) {
     for (AlertDestination& destination : destinations) lanes.push_back({.destination = std::move(destination)});
   }
@@ -59,6 +64,7 @@ struct Alerts::Impl {
   std::condition_variable ended;
   std::deque<Alert> arrived PAWL_GUARDED_BY(mutex);
   std::uint64_t arrived_lost PAWL_GUARDED_BY(mutex) = 0;  // dropped, not yet logged
+  std::vector<Test> tests PAWL_GUARDED_BY(mutex);
   bool stopping PAWL_GUARDED_BY(mutex) = false;
   bool has_ended PAWL_GUARDED_BY(mutex) = false;
 
@@ -101,6 +107,7 @@ struct Alerts::Impl {
     for (;;) {
       Turn turn = next_turn();
       sort_in(turn.arrived, turn.arrived_lost);
+      try_tests(turn.tests);
       for (Lane& lane : lanes) {
         if (turn.stopping) {
           drain(lane);
@@ -118,6 +125,7 @@ struct Alerts::Impl {
   struct Turn {
     std::deque<Alert> arrived;
     std::uint64_t arrived_lost = 0;
+    std::vector<Test> tests;
     bool stopping = false;
   };
 
@@ -126,14 +134,14 @@ struct Alerts::Impl {
     MutexLock lock(mutex);
     for (;;) {
       const std::optional<steady_clock::time_point> due = next_due();
-      if (stopping || !arrived.empty() || (due && *due <= steady_clock::now())) break;
+      if (stopping || !arrived.empty() || !tests.empty() || (due && *due <= steady_clock::now())) break;
       if (due) {
         wake.wait_until(lock.waiting(), *due);
       } else {
         wake.wait(lock.waiting());
       }
     }
-    return {std::exchange(arrived, {}), std::exchange(arrived_lost, 0), stopping};
+    return {std::exchange(arrived, {}), std::exchange(arrived_lost, 0), std::exchange(tests, {}), stopping};
   }
 
   std::optional<steady_clock::time_point> next_due() const {
@@ -174,11 +182,37 @@ struct Alerts::Impl {
     --queued;
   }
 
+  void test(Test test) {
+    {
+      const MutexLock lock(mutex);
+      if (!stopping) {
+        tests.push_back(std::move(test));
+        wake.notify_one();
+        return;
+      }
+    }
+    test.done({});
+  }
+
+  void try_tests(const std::vector<Test>& waiting) {
+    if (waiting.empty()) return;
+    std::vector<AlertTest> results;
+    for (Lane& lane : lanes) {
+      results.push_back({lane.destination.name, lane.destination.deliver(waiting.front().alert, cancel_token)});
+    }
+    for (const Test& each : waiting) each.done(results);
+  }
+
   void try_first(Lane& lane) {
     const std::shared_ptr<const Alert> alert = lane.queue.front();
     const AlertDelivery delivery = lane.destination.deliver(*alert, cancel_token);
     switch (delivery.how) {
       case AlertDelivery::How::delivered:
+        if (!delivery.why.empty()) {
+          say_warning({fmt::format("the alert of {} reached the {}, but {}", record_of(*alert), lane.destination.name,
+                                   delivery.why),
+                       topic_of(*alert)});
+        }
         ++sent;
         next_in(lane);
         return;
@@ -254,6 +288,10 @@ void Alerts::take(std::span<const Published> records) {
 
 void Alerts::raise(Alert alert) {
   impl_->raise(std::move(alert));
+}
+
+void Alerts::test(Alert alert, AlertTested done) {
+  impl_->test({std::move(alert), std::move(done)});
 }
 
 AlertCounts Alerts::counts() const {

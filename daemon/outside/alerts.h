@@ -21,6 +21,13 @@
 
 namespace pawl {
 
+/// What became of a test alert at one destination.
+struct AlertTest {
+  std::string destination;
+  AlertDelivery delivery;
+};
+using AlertTested = std::function<void(const std::vector<AlertTest>&)>;
+
 /// The pause after that many failures in a row: 1 s, doubled each time, up to limits::alert_backoff_s_max. Requires:
 /// `failures` ≥ 1.
 std::chrono::milliseconds alert_backoff(unsigned failures);
@@ -48,6 +55,11 @@ class Alerts {
   void take(std::span<const Published> records);
   /// Threads: any; never blocks.
   void raise(Alert alert);
+
+  /// Tries an alert at each destination once, at once, whatever is queued or pausing there; counts nothing. Tests that
+  /// wait together are one. Calls `done` once, from this class's thread or, if that has ended, from this one. Threads:
+  /// any; never blocks.
+  void test(Alert alert, AlertTested done);
 
   /// Threads: any.
   AlertCounts counts() const;

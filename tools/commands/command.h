@@ -119,6 +119,7 @@ extern const Command release_command;
 extern const Command settings_command;
 extern const Command pipelines_command;
 extern const Command repos_command;
+extern const Command alerts_command;
 extern const Command tail_command;
 extern const Command lock_command;
 extern const Command tokens_command;  // on the file that a daemon reads

@@ -128,6 +128,12 @@ std::string show_shares(const json::value& shares) {
   return out + most;
 }
 
+/// Whether any of the counts in an object of objects is not 0.
+bool is_used(const json::value& counts) {
+  const auto& all = counts.as_object();
+  return std::any_of(all.begin(), all.end(), [](const auto& each) { return show_counts(each.value()) != "none"; });
+}
+
 std::string show_watch(const json::value& queue) {
   const json::value& reaper = queue.at("reaper");
   const json::value& reconciler = queue.at("reconciler");
@@ -146,6 +152,11 @@ std::string show_watch(const json::value& queue) {
   rows.add({"alerts", cell(alerts, "queued") + " waiting",
             "sent " + cell(alerts, "sent_total") + ", failed " + cell(alerts, "failed_total") + ", dropped " +
                 cell(alerts, "dropped_total")});
+  if (const json::value* forges = queue.get_object().if_contains("forges"); forges && is_used(*forges)) {
+    rows.add({"forges", "waiting: " + show_counts(forges->at("waiting")),
+              "told: " + show_counts(forges->at("told")) + "; retried: " + show_counts(forges->at("retried")) +
+                  "; refused: " + show_counts(forges->at("refused"))});
+  }
   rows.add({"shares", "held: " + show_counts(queue.at("shares").at("held")), show_shares(queue.at("shares"))});
   for (const auto& source : queue.at("webhooks").as_object()) {
     // The refusals, by reason, are next to the sources.

@@ -153,6 +153,7 @@ const std::map<std::string, Case>& cases() {
       {"DELETE /v1/repos", {Reach::everything}},
       {"POST /transition-lease/release", {Reach::everything}},
       {"POST /v1/reaper/run", {Reach::everything}},
+      {"POST /v1/alerts/test", {Reach::everything}},
       {"GET /v1/stuck", {Reach::filtered}},
       {"GET /queue", {Reach::everything}},
       {"GET /metrics", {Reach::everything}},

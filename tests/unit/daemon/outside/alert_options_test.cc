@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -59,16 +60,52 @@ class AlertOptionsFile : public testing::Test {
 };
 
 TEST(AlertOptions, every_option_is_read) {
-  const AlertOptions options =
-      options_from({"--alert-command", "notify", "--alert-command=-u", "--alert-command", "two words", "--alert-url",
-                    "http://h/x", "--alert-body", "b", "--alert-header", "A: 1", "--alert-header", "B: 2",
-                    "--alert-header-file", "s", "--alert-url-file", "u"});
+  const AlertOptions options = options_from({"--alert-command",
+                                             "notify",
+                                             "--alert-command=-u",
+                                             "--alert-command",
+                                             "two words",
+                                             "--alert-url",
+                                             "http://h/x",
+                                             "--alert-body",
+                                             "b",
+                                             "--alert-header",
+                                             "A: 1",
+                                             "--alert-header",
+                                             "B: 2",
+                                             "--alert-header-file",
+                                             "s",
+                                             "--alert-url-file",
+                                             "u",
+                                             "--alert-method",
+                                             "PUT",
+                                             "--alert-smtp",
+                                             "smtp://m",
+                                             "--alert-smtp-login-file",
+                                             "l",
+                                             "--alert-smtp-tls",
+                                             "off",
+                                             "--alert-mail-from",
+                                             "f",
+                                             "--alert-mail-to",
+                                             "t",
+                                             "--alert-mail-to",
+                                             "v",
+                                             "--ca-file",
+                                             "c"});
   EXPECT_EQ(options.command, (Strings{"notify", "-u", "two words"}));
   EXPECT_EQ(options.url, "http://h/x");
   EXPECT_EQ(options.url_file, "u");
   EXPECT_EQ(options.body_file, "b");
   EXPECT_EQ(options.headers, (Strings{"A: 1", "B: 2"}));
   EXPECT_EQ(options.header_files, (Strings{"s"}));
+  EXPECT_EQ(options.method, "PUT");
+  EXPECT_EQ(options.smtp, "smtp://m");
+  EXPECT_EQ(options.smtp_login_file, "l");
+  EXPECT_EQ(options.smtp_tls, "off");
+  EXPECT_EQ(options.mail_from, "f");
+  EXPECT_EQ(options.mail_to, (Strings{"t", "v"}));
+  EXPECT_EQ(options.ca_file, "c");
 }
 
 TEST(AlertOptions, the_first_source_that_names_an_option_wins) {
@@ -97,7 +134,7 @@ TEST(AlertOptions, a_password_on_the_command_line_is_refused) {
 }
 
 TEST(AlertOptions, a_header_has_a_name_and_a_value) {
-  EXPECT_EQ(alert_headers({.headers = {"Title: pawl", "X-A:1"}}).value(), (Strings{"Title: pawl", "X-A:1"}));
+  EXPECT_EQ(alert_headers({.headers = {"Title: pawl", "X-A:1"}}).value().all, (Strings{"Title: pawl", "X-A:1"}));
   for (const char* wrong : {"Title", ": x", "Ti tle: x", "Title:", "Title:  ", "Title: a\r\nB: c", ""}) {
     EXPECT_EQ(error_of(alert_headers({.headers = {wrong}})), "--alert-header: must be 'NAME: VALUE'") << wrong;
   }
@@ -117,7 +154,9 @@ TEST_F(AlertOptionsFile, secrets_come_from_a_file) {
   const std::string url = file("https://example.org/bot123/send\n");
   EXPECT_EQ(alert_url({.url_file = url}).value(), "https://example.org/bot123/send");
   const std::string headers = file("Authorization: Bearer s\r\n\nX-Other: 1");
-  EXPECT_EQ(alert_headers({.header_files = {headers}}).value(), (Strings{"Authorization: Bearer s", "X-Other: 1"}));
+  const AlertHeaders read = alert_headers({.headers = {"Title: pawl"}, .header_files = {headers}}).value();
+  EXPECT_EQ(read.all, (Strings{"Title: pawl", "Authorization: Bearer s", "X-Other: 1"}));
+  EXPECT_EQ(read.secrets, (Strings{"Bearer", "s", "1"}));
 }
 
 TEST_F(AlertOptionsFile, an_error_names_file_and_line_but_no_secret) {
@@ -127,6 +166,71 @@ TEST_F(AlertOptionsFile, an_error_names_file_and_line_but_no_secret) {
   EXPECT_EQ(error_of(alert_url({.url_file = url})), "--alert-url-file " + url + ": not a URL");
   EXPECT_EQ(error_of(alert_url({.url_file = file("\n")})), "--alert-url-file " + url + ": the first line is empty");
   EXPECT_EQ(alert_url({.url_file = url + "-not"}).error().code, ErrorCode::missing);
+}
+
+TEST(AlertOptions, only_post_and_put_are_sent) {
+  EXPECT_EQ(alert_method({}).value(), "POST");
+  EXPECT_EQ(alert_method({.method = "PUT"}).value(), "PUT");
+  EXPECT_EQ(error_of(alert_method({.method = "DELETE"})), "--alert-method: must be POST or PUT");
+}
+
+TEST(AlertOptions, what_of_a_url_is_secret) {
+  const Strings secrets = secrets_of_url("https://me:word@h:8/services/T0123456/abcdefgh?key=0123456789");
+  for (const char* secret : {"me", "word", "/services/T0123456/abcdefgh", "T0123456", "abcdefgh", "0123456789"}) {
+    EXPECT_NE(std::find(secrets.begin(), secrets.end(), secret), secrets.end()) << secret;
+  }
+  EXPECT_EQ(std::find(secrets.begin(), secrets.end(), "h"), secrets.end());
+}
+
+AlertOptions mail_options() {
+  return {.smtp = "smtp://mail.example.org:587",
+          .mail_from = "pawl@example.org",
+          .mail_to = {"team@example.org", "a.b+c@x"}};
+}
+
+TEST(AlertOptions, mail_needs_a_server_a_sender_and_a_recipient) {
+  EXPECT_FALSE(alert_mail({}).value());
+  const auto mail = alert_mail(mail_options()).value();
+  ASSERT_TRUE(mail);
+  EXPECT_TRUE(mail->needs_tls);
+  EXPECT_EQ(mail->user, "");
+  EXPECT_EQ(error_of(alert_mail({.mail_to = {"a@b"}})), "alerts by mail need --alert-smtp");
+  EXPECT_EQ(error_of(alert_mail({.smtp = "smtp://h"})), "--alert-smtp needs --alert-mail-from and --alert-mail-to");
+  const auto with = [](const auto& change) {
+    AlertOptions options = mail_options();
+    change(options);
+    return error_of(alert_mail(options));
+  };
+  EXPECT_EQ(with([](auto& options) { options.smtp = "http://h"; }),
+            "--alert-smtp: must begin with smtp:// or smtps://");
+  EXPECT_EQ(with([](auto& options) { options.smtp = "smtp://me:secret@h"; }),
+            "--alert-smtp: contains a user name or a password: use --alert-smtp-login-file");
+  EXPECT_EQ(with([](auto& options) { options.smtp_tls = "maybe"; }), "--alert-smtp-tls: must be required or off");
+  for (const char* wrong : {"pawl", "@h", "a@", "a@b@c", "a b@c", "<a@b>", "a@b\r\nBcc: x@y", "a@b,c@d", "\u00e4@b"}) {
+    EXPECT_NE(with([&](auto& options) { options.mail_from = wrong; }).find("--alert-mail-from: must be an address"),
+              std::string::npos)
+        << wrong;
+    EXPECT_NE(
+        with([&](auto& options) { options.mail_to.push_back(wrong); }).find("--alert-mail-to: must be an address"),
+        std::string::npos)
+        << wrong;
+  }
+}
+
+TEST_F(AlertOptionsFile, a_login_goes_nowhere_in_the_clear) {
+  AlertOptions options = mail_options();
+  options.smtp_login_file = file("me\nsecret\n");
+  const auto mail = alert_mail(options).value();
+  EXPECT_EQ(mail->user, "me");
+  EXPECT_EQ(mail->password, "secret");
+  options.smtp_tls = "off";
+  EXPECT_EQ(error_of(alert_mail(options)), "--alert-smtp-tls off: the login would go to mail.example.org in the clear");
+  options.smtp = "smtp://127.0.0.1:25";
+  EXPECT_FALSE(alert_mail(options).value()->needs_tls);
+  options.smtp_login_file = file("secret\n");
+  const std::string error = error_of(alert_mail(options));
+  EXPECT_NE(error.find("must have two lines, user and password"), std::string::npos) << error;
+  EXPECT_EQ(error.find("secret\n"), std::string::npos) << error;
 }
 
 TEST_F(AlertOptionsFile, two_urls_are_one_too_many) {

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -134,6 +135,62 @@ TEST_F(AlertsTest, a_webhook_gets_body_and_headers) {
   EXPECT_EQ(requests[0].body, R"({"text":"job_failed of W-1","task":12})");
   EXPECT_TRUE(comes_true([&] { return alerts.counts().sent == 1; }));
   EXPECT_EQ(alerts.counts().queued, 0U);
+}
+
+TEST_F(AlertsTest, an_alert_is_put_where_its_id_says) {
+  AlertServer server;
+  server.answer_with({answer(500), answer(200), answer(200)});
+  Alerts alerts(destinations({.url = server.url() + "/{id}/{id}", .method = "PUT"}), pausing(milliseconds(0)));
+  alerts.start(name_it);
+  for (const std::uint64_t seq : {7U, 8U}) alerts.raise(alert_number(seq));
+  const auto requests = server.requests(3);
+  ASSERT_EQ(requests.size(), 3U);
+  const auto line = [&](std::size_t at) { return requests[at].head.substr(0, requests[at].head.find('\r')); };
+  Alert first = alert_number(7);
+  name_it(first);
+  EXPECT_EQ(line(0), "PUT /hook/" + id_of(first) + '/' + id_of(first) + " HTTP/1.1");
+  EXPECT_EQ(line(1), line(0)) << "a repeat";
+  EXPECT_NE(line(2), line(0)) << "another alert";
+}
+
+TEST_F(AlertsTest, a_test_goes_at_once_to_all_and_is_not_counted) {
+  AlertServer server;
+  server.answer_with({answer(500), answer(404)});
+  AlertOptions options = command("echo $PAWL_ALERT_REASON $PAWL_ALERT_SEQ >>told");
+  options.url = server.url();
+  Alerts alerts(destinations(options), pausing(hours(1)));
+  alerts.start(name_it);
+  alerts.raise(alert_number(1));
+  EXPECT_TRUE(comes_true([&] { return alerts.counts().sent == 1; }));
+  ASSERT_EQ(server.requests(1).size(), 1U);  // and then it pauses
+
+  std::promise<std::vector<AlertTest>> tested;
+  alerts.test(test_alert(TimeUs{1}, "b", "operator", "grace"),
+              [&](const std::vector<AlertTest>& results) { tested.set_value(results); });
+  const std::vector<AlertTest> results = tested.get_future().get();
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_EQ(results[0].destination, "command");
+  EXPECT_EQ(results[0].delivery.how, How::delivered);
+  EXPECT_EQ(results[1].destination, "webhook at 127.0.0.1");
+  EXPECT_EQ(results[1].delivery.how, How::refused);
+  EXPECT_EQ(results[1].delivery.why, "HTTP 404: no!");
+  const std::string body = server.requests(2)[1].body;
+  EXPECT_NE(body.find("test: this is a test of pawl's alerts, asked for by grace; nothing has happened, no record"),
+            std::string::npos)
+      << body;
+  EXPECT_EQ(contents("told"), "job_failed 1\ntest\n");
+  EXPECT_EQ(alerts.counts().sent, 1U);
+  EXPECT_EQ(alerts.counts().failed, 0U);
+  EXPECT_EQ(alerts.counts().queued, 1U);
+}
+
+TEST_F(AlertsTest, a_test_after_the_end_is_answered) {
+  Alerts alerts(destinations(command("true")));
+  alerts.start(name_it);
+  alerts.stop();
+  bool is_answered = false;
+  alerts.test(test_alert(TimeUs{1}, "b", "operator", ""), [&](const auto& results) { is_answered = results.empty(); });
+  EXPECT_TRUE(is_answered);
 }
 
 TEST_F(AlertsTest, failures_first_and_then_success) {
@@ -364,6 +421,21 @@ TEST_F(AlertsTest, the_log_has_no_secret) {
   EXPECT_EQ(alerts.counts().failed, 1U);
   EXPECT_NE(log().find("HTTP 401"), std::string::npos);
   EXPECT_EQ(log().find("secret"), std::string::npos) << log();
+}
+
+TEST_F(AlertsTest, an_answer_that_repeats_a_secret_is_shown_without_it) {
+  AlertServer server;
+  const std::string echoed = "no hook /hook/T012345678 for Bearer-abcdef";
+  server.answer_with({"HTTP/1.1 404 X\r\nContent-Length: " + std::to_string(echoed.size()) +
+                      "\r\nConnection: close\r\n\r\n" + echoed});
+  const AlertOptions options{.url_file = write("url", server.url() + "/T012345678\n"),
+                             .header_files = {write("headers", "X-Key: Bearer-abcdef\n")}};
+  Alerts alerts(destinations(options));
+  alerts.start(name_it);
+  alerts.raise(alert_number(1));
+  EXPECT_TRUE(comes_true([&] { return alerts.counts().failed == 1; }));
+  alerts.stop();
+  EXPECT_NE(log().find("HTTP 404: no hook (secret) for (secret)"), std::string::npos) << log();
 }
 
 TEST_F(AlertsTest, what_cannot_work_is_refused_at_the_start) {
