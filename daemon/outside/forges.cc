@@ -99,12 +99,20 @@ struct Forges::Impl {
     for (const ForgeTarget& target : options.targets.all) {
       if (const auto at = places.find(target.repo); at != places.end()) from = std::min(from, at->second.seq);
     }
-    Opened opened = PAWL_TRY(open_state_at(log, from));
-    reader.begin(opened.state, {.seq = opened.state.last_seq, .chain = opened.chain});
+    Opened opened = PAWL_TRY(newest_checkpoint(log, log, from));
+    bool has_begun = false;
+    const auto begin_at = [&](const State& state, const Chain& chain) {
+      has_begun = state.last_seq >= from;
+      if (has_begun) reader.begin(state, {.seq = state.last_seq, .chain = chain});
+    };
+    begin_at(opened.state, opened.chain);
     make_lanes(places, head);
     telling = std::thread([this] { tell(); });
-    Replica replica(std::move(opened.state), opened.chain,
-                    {.each = [this](const AppliedGroup& group) { take(group); }});
+    // Also from the checkpoint to that place by follow(), which a stop ends.
+    Replica replica(std::move(opened.state), opened.chain, {.each = [&](const AppliedGroup& group) {
+                      if (has_begun) return take(group);
+                      begin_at(group.state, chain_of(group.records.back().record));
+                    }});
     return follow(log, replica, stop_reading.get_token());
   }
 

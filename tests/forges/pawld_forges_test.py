@@ -259,6 +259,22 @@ class Forges(PawldTest):
         self.check_delivered(2)
         self.assertEqual({commit for commit, _, _, _ in self.forge.statuses}, {self.heads[2]})
 
+    def test_what_happened_before_a_restore_is_not_told_again(self):
+        self.start()
+        self.submit(1)
+        self.wait_until_told()
+        self.kill_pawld()
+        data, backup = self.folder / "data", self.folder / "backup"
+        subprocess.run([self.pawl_path, "backup", data, backup], check=True, capture_output=True)
+        data.rename(self.folder / "old")
+        subprocess.run([self.pawl_path, "restore", backup, data], check=True, capture_output=True)
+        told = len(self.forge.statuses)
+        self.start()
+        self.submit(2)
+        self.wait_until_told()
+        self.check_delivered(2)
+        self.assertEqual({commit for commit, _, _, _ in self.forge.statuses[told:]}, {self.heads[2]})
+
     def test_what_cannot_work_is_refused(self):
         self.assertIn("needs --forge-token-file", self.refused("--forge", "shop=github:acme/shop"))
         self.assertIn("is not KIND:OWNER/NAME", self.refused("--forge", "shop=acme/shop"))
