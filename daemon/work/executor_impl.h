@@ -342,7 +342,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   std::optional<TimeUs> pause_end
       PAWL_GUARDED_BY(mutex);  // by the log's clock: when the next pause between two attempts ends
   bool settings_changed PAWL_GUARDED_BY(mutex) = true;
-  bool holds_changed PAWL_GUARDED_BY(mutex) = false;  // any task may be free now: the next pass is due
+  bool holds_changed PAWL_GUARDED_BY(mutex) = false;             // any task may be free now: the next pass is due
   std::set<TaskId> flagged PAWL_GUARDED_BY(mutex);               // the reconciler may have to drive these
   std::set<JobId> flagged_jobs PAWL_GUARDED_BY(mutex);           // or the tasks of these
   std::set<TaskId> finished PAWL_GUARDED_BY(mutex);              // reached a terminal stage
