@@ -69,8 +69,8 @@ bool is_mail_address(std::string_view text) {
   const auto is_plain = [](char byte) {
     return byte > ' ' && byte < 127 && std::string_view("()<>,;:\\\"[]").find(byte) == std::string_view::npos;
   };
-  return at != std::string_view::npos && at > 0 && at + 1 < text.size() && text.find('@', at + 1) == text.npos &&
-         std::all_of(text.begin(), text.end(), is_plain);
+  return at != std::string_view::npos && at > 0 && at + 1 < text.size() &&
+         text.find('@', at + 1) == std::string_view::npos && std::all_of(text.begin(), text.end(), is_plain);
 }
 
 bool is_loopback(const std::string& host) {

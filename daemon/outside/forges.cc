@@ -158,9 +158,9 @@ struct Forges::Impl {
       changed.wait(lock.waiting(), has_room);
     }
     for (ForgeWord& word : words) {
-      for (ForgeLane& lane : lanes) {
-        if (lane.target.repo == word.repo) lane.queue.add(std::move(word));
-      }
+      const auto lane = std::find_if(lanes.begin(), lanes.end(),
+                                     [&](const ForgeLane& each) { return each.target.repo == word.repo; });
+      lane->queue.add(std::move(word));
     }
     for (ForgeLane& lane : lanes) lane.queue.read_to(reader.place());
     count_waiting();
