@@ -178,7 +178,7 @@ class Search {
   void find_dispossessed() {
     for (const auto& [key, terms] : history_.leases()) {
       for (const LeaseTerm& term : terms) {
-        if (!term.acted_after) continue;
+        if (!term.went_on) continue;
         const bool is_forced = term.end == LeaseTerm::End::reclaimed && term.reason == fb::ReclaimReason::forced;
         const bool is_run_out =
             term.end == LeaseTerm::End::taken_over ||
@@ -190,7 +190,7 @@ class Search {
         if (is_forced && !cases_.contains(cause.at.seq)) continue;  // a person meant it, and fencing kept off the harm
         add(cause, {.task = id,
                     .work_item = task ? task->work_item : "",
-                    .at = term.acted_after,
+                    .at = term.went_on,
                     .words = term.owner.actor + " had lost the lease '" + key + "' and went on",
                     .why = {},
                     .let_go = {}});
