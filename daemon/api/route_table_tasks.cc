@@ -7,6 +7,7 @@ namespace pawl {
 void tasks_advance(Call call);
 void tasks_cancel(Call call);
 void tasks_create(Call call);
+void tasks_approval(Call call);
 void tasks_event(Call call);
 void tasks_get(Call call);
 void tasks_history(Call call);
@@ -215,6 +216,24 @@ std::vector<Route> task_routes() {
        .answer = written("task"),
        .refusals = {O::unknown_task, O::terminal, O::version_conflict, O::no_hold},
        .function = tasks_event},
+      {.method = "POST",
+       .path = "/v1/tasks/{id}/approval",
+       .kind = Kind::writes,
+       .role = Role::read,
+       .reach = Reach::task,
+       .in_batch = InBatch::by_itself,
+       .summary = "answers the question for an approval, as one of those whom the gate names",
+       .unknown_id = O::unknown_task,
+       .events = {Event::ApprovalGiven},
+       .form = BodyForm::fields,
+       .body = {of_event("version", "the task's version that was looked at"),
+                optional(of_event("head", "the commit that was looked at, if the question names one")),
+                of_event("approved", "false: it is rejected"),
+                optional(of_event("reason", "why, for the record"))},
+       .answer = written("task"),
+       .refusals = {O::unknown_task, O::terminal, O::version_conflict, O::not_asked, O::stale_head, O::may_not_approve,
+                    O::already_said},
+       .function = tasks_approval},
       {.method = "POST",
        .path = "/v1/tasks/{id}/note",
        .kind = Kind::writes,

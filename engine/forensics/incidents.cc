@@ -98,7 +98,7 @@ class Search {
         *stuck = judge_owner(std::move(*stuck), Liveness::dead);
       const TimeUs since = stuck->since.value_or(task.entered);
       const bool is_patient = stuck->standing == Standing::waits || stuck->reason == stuck_reason::lease ||
-                              stuck->reason == stuck_reason::unclaimed;
+                              stuck->reason == stuck_reason::unclaimed || stuck->reason == stuck_reason::approval;
       if (age_s(since, now) < (is_patient ? waits_s : stands_s)) continue;
       const TaskTerm* term = history_.task(id);
       BadEnd end{.task = id,
