@@ -26,12 +26,14 @@ std::string plain_event(fb::Event type) {
     text += R"(, ")" + field.name + R"(": )";
     using Type = FieldLayout::Type;
     const bool is_text = field.type == Type::text;
+    const bool is_flag = field.type == Type::boolean;
     const bool is_list = field.type == Type::texts || field.type == Type::integers || field.type == Type::tables;
     text += field.enumeration      ? '"' + field.enumeration->values.front().second + '"'
             : field.name == "task" ? "3"
             : field.name == "job"  ? "5"
             : is_text              ? "\"x\""
             : is_list              ? "[]"
+            : is_flag              ? "true"
                                    : "1";
   }
   return text + '}';
