@@ -117,7 +117,7 @@ std::vector<Route> task_routes() {
                 optional(of_event("token", "the task's lease token; a guarded edge needs it")), reason_of_event()},
        .answer = written("task"),
        .refusals = {O::unknown_task, O::terminal, O::version_conflict, O::no_such_edge, O::committed, O::dependency,
-                    O::held, O::outcome_unknown, O::steps_unfinished, O::blocked, O::lease_required, O::lease_held,
+                    O::held, O::not_approved, O::outcome_unknown, O::steps_unfinished, O::blocked, O::lease_required, O::lease_held,
                     O::stale_token},
        .function = tasks_event},
       {.method = "POST",
@@ -288,7 +288,7 @@ std::vector<Route> task_routes() {
                 optional(of_event("by", "how that is known; `operator` is refused here: only `resolve` records it"))},
        .answer = written("task"),
        .refusals = {O::unknown_task, O::terminal, O::version_conflict, O::no_such_step, O::blocked, O::cancel_requested,
-                    O::dependency, O::held, O::lease_required, O::stale_token, O::already_done, O::outcome_unknown,
+                    O::dependency, O::held, O::not_approved, O::lease_required, O::stale_token, O::already_done, O::outcome_unknown,
                     O::run_in_use, O::not_started, O::not_daemon, O::not_owner},
        .function = tasks_steps},
   };
