@@ -82,6 +82,13 @@ class People(PawldTest):
     def wait_for_question(self, head):
         self.wait_until(lambda: (self.task()["approval"] or {}).get("head") == head, self.task)
 
+    def wait_for_passes(self, more):
+        def passes():
+            return self.request("GET", "/queue")[1]["reconciler"]["passes_total"]
+
+        until = passes() + more
+        self.wait_until(lambda: passes() >= until)
+
     def published(self):
         path = self.folder / "published"
         return path.read_text(encoding="utf-8").split() if path.exists() else []
@@ -106,7 +113,8 @@ class People(PawldTest):
         self.wait_for_question(second)
         code, said = self.pawl("approve", "W-1", "--head", first, as_="ann")
         self.assertEqual(code, 1)
-        self.assertIn(f"stale_head: the question is about another commit: task 1 is at version 1, on stage 'review': it is about commit {second}", said)
+        self.assertIn("stale_head: the question is about another commit", said)
+        self.assertIn(f"it is about commit {second}", said)
 
         self.assertEqual(self.pawl("hold", "pipeline:delivery", "--reason", "holidays")[0], 0)
         code, said = self.pawl("approve", "W-1", "--head", second[:12], "--reason", "looks right", as_="bob")
@@ -137,13 +145,9 @@ class People(PawldTest):
     def test_waiting_for_people_costs_nothing_and_survives_a_kill(self):
         self.start()
         head = self.submit()
+        self.wait_for_passes(1)  # the path that has asked gives its lease back
         records = self.wants(200, "GET", "/v1/head")["seq"]
-
-        def passes():
-            return self.request("GET", "/queue")[1]["reconciler"]["passes_total"]
-
-        seen = passes()
-        self.wait_until(lambda: passes() >= seen + 3)
+        self.wait_for_passes(3)
         self.assertEqual(self.wants(200, "GET", "/v1/head")["seq"], records)
         self.assertEqual(self.gates(), 1)
         self.kill_pawld()
