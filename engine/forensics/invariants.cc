@@ -425,9 +425,6 @@ void check_committed_crossing(const Transition& change, Findings& findings) {
                       .led_by = std::move(led_by)});
 }
 
-namespace {
-
-/// The task on which the record starts new work; 0 if none.
 TaskId begun_task(const Transition& change) {
   const fb::Record& record = change.record;
   if (const auto* step = record.event_as_StepStarted()) return TaskId{step->task()};
@@ -440,8 +437,6 @@ TaskId begun_task(const Transition& change) {
   const Stage* stage = was ? change.after.stage_of(*was) : nullptr;
   return stage && stage->to == transition->to()->string_view() ? was->id : TaskId{0};
 }
-
-}  // namespace
 
 void check_dependents(const Transition& change, Findings& findings) {
   if (!change.accepted || change.record.stamp()->rules() < 2) return;

@@ -91,7 +91,7 @@ class JobPass {
       return;
     }
     // A hold may last for days: the job need not keep its slot for so long, and the reconciler goes on from here.
-    if (view_.held_at(machine_.now())) {
+    if (view_.is_early_at(machine_.now()) || view_.held_at(machine_.now())) {
       reap(fb::JobResult::done);
       return;
     }

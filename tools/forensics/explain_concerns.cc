@@ -37,6 +37,7 @@ bool is_of_deliveries(fb::Event type) {
     case fb::Event::HoldPlaced:
     case fb::Event::HoldLifted:
     case fb::Event::HoldOverridden:
+    case fb::Event::TaskPrioritized:
       return true;
     default:
       return false;

@@ -84,6 +84,8 @@ Narration tell(const Scene& scene, const fb::TaskCreated& event) {
   }
   Narration narration{does(scene, "creates", rest), {}, {}};
   for (const std::uint64_t id : *event.depends_on()) narration.notes.emplace_back("it waits for task " + number(id));
+  if (event.priority()) narration.notes.emplace_back("its priority is " + std::to_string(*event.priority()));
+  if (event.not_before()) narration.notes.emplace_back("it does not start before " + rfc3339({*event.not_before()}));
   return narration;
 }
 
@@ -431,6 +433,19 @@ Narration tell(const Scene& scene, const fb::FreezePlanned& event) {
                               because_of(window.reason()));
   }
   return narration;
+}
+
+Narration tell(const Scene& scene, const fb::TaskPrioritized& event) {
+  std::string what;
+  const auto add = [&](const std::string& part) { what += (what.empty() ? ": " : ", ") + part; };
+  if (event.priority()) add("priority " + std::to_string(*event.priority()));
+  if (event.not_before()) add("not before " + rfc3339({*event.not_before()}));
+  if (event.clear_not_before()) add("it need not wait for its time");
+  return {does(scene, "sets",
+               " the turn of " + task_text(scene, TaskId{event.task()}) + what +
+                   (event.reason() && event.reason()->size() > 0 ? "; " + event.reason()->str() : "")),
+          {},
+          {}};
 }
 
 Narration tell(const Scene& scene, const fb::TimeGap& event) {
