@@ -13,6 +13,7 @@ void tasks_history(Call call);
 void tasks_list(Call call);
 void tasks_log(Call call);
 void tasks_logs(Call call);
+void tasks_prioritize(Call call);
 void tasks_resolve(Call call);
 void tasks_retry(Call call);
 void tasks_steps(Call call);
@@ -34,14 +35,16 @@ std::vector<Route> task_routes() {
                 of_event("repo", "the repository's name"), optional(of_event("branch", "the branch to work on")),
                 optional(of_event("pipeline", "the setting `pipeline.default` if not sent")),
                 optional(of_event("stage", "where it begins; the pipeline's first if not sent")),
-                optional(of_event("depends_on", "ids of tasks that must finish first"))},
+                optional(of_event("depends_on", "ids of tasks that must finish first")),
+                optional(of_event("priority", "-100 to 100; higher ones are served earlier; 0 if not sent")),
+                optional(of_event("not_before", "no work on it starts earlier; one that is over does not wait"))},
        .answer = {.shape = Shape::written,
                   .of = "task",
                   .statuses = {201},
                   .members = {"branch_begins"},
                   .remark = "`branch_begins`: whether the task creates the branch; null: not known"},
        .refusals = {O::unknown_task, O::unknown_repo, O::duplicate_work_item, O::relaunch, O::unknown_pipeline,
-                    O::unknown_stage, O::quota},
+                    O::unknown_stage, O::bad_priority, O::quota},
        .errors = {"no_branch"},
        .function = tasks_create},
       {.method = "GET",
@@ -116,8 +119,8 @@ std::vector<Route> task_routes() {
                 optional(of_event("token", "the task's lease token; a guarded edge needs it")), reason_of_event()},
        .answer = written("task"),
        .refusals = {O::unknown_task, O::terminal, O::version_conflict, O::no_such_edge, O::committed, O::dependency,
-                    O::held, O::outcome_unknown, O::steps_unfinished, O::blocked, O::lease_required, O::lease_held,
-                    O::stale_token},
+                    O::not_yet, O::held, O::outcome_unknown, O::steps_unfinished, O::blocked, O::lease_required,
+                    O::lease_held, O::stale_token},
        .function = tasks_event},
       {.method = "POST",
        .path = "/v1/tasks/{id}/advance",
@@ -216,6 +219,22 @@ std::vector<Route> task_routes() {
        .refusals = {O::unknown_task, O::terminal, O::version_conflict, O::no_hold},
        .function = tasks_event},
       {.method = "POST",
+       .path = "/v1/tasks/{id}/priority",
+       .kind = Kind::writes,
+       .role = Role::operate,
+       .reach = Reach::task,
+       .in_batch = InBatch::together,
+       .summary = "changes when it is a task's turn: its priority, the time before which it does not start",
+       .unknown_id = O::unknown_task,
+       .events = {Event::TaskPrioritized},
+       .form = BodyForm::fields,
+       .body = {optional(of_event("priority", "-100 to 100; as it is if not sent")),
+                optional(of_event("not_before", "no work on it starts earlier; as it is if not sent")),
+                optional(of_event("clear_not_before", "it need not wait any longer")), reason_of_event()},
+       .answer = written("task"),
+       .refusals = {O::unknown_task, O::terminal, O::bad_priority, O::bad_time},
+       .function = tasks_prioritize},
+      {.method = "POST",
        .path = "/v1/tasks/{id}/note",
        .kind = Kind::writes,
        .role = Role::work,
@@ -269,8 +288,8 @@ std::vector<Route> task_routes() {
                 optional(of_event("by", "how that is known; `operator` is refused here: only `resolve` records it"))},
        .answer = written("task"),
        .refusals = {O::unknown_task, O::terminal, O::version_conflict, O::no_such_step, O::blocked, O::cancel_requested,
-                    O::dependency, O::held, O::lease_required, O::stale_token, O::already_done, O::outcome_unknown,
-                    O::run_in_use, O::not_started, O::not_daemon, O::not_owner},
+                    O::dependency, O::not_yet, O::held, O::lease_required, O::stale_token, O::already_done,
+                    O::outcome_unknown, O::run_in_use, O::not_started, O::not_daemon, O::not_owner},
        .function = tasks_steps},
   };
 }
