@@ -377,9 +377,9 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
   if (waits) return Monitored::waiting;
   // The daemon is shutting down; the next one continues.
   if (answer.outcome == Outcome::stale_boot) return Monitored::finished;
-  // A hold, or the time of its task, may be days away: the job is done, and gives its slot back. The reconciler crosses
-  // the edge afterwards.
-  if (answer.awaited == Awaited::hold) {
+  // A hold, the time of its task or a person's word may be days away: the job is done, and gives its slot back. The
+  // reconciler crosses the edge afterwards.
+  if (answer.awaited == Awaited::hold || answer.awaited == Awaited::approval) {
     finish_job(job, attempt, fb::JobResult::done);
     return Monitored::finished;
   }

@@ -72,6 +72,7 @@ Executor::Impl::News Executor::Impl::hear_event(const fb::Record& record, bool q
     flagged.insert(TaskId{past->task()});
     return {.tasks = true, .jobs = true};
   }
+  if (const auto* word = record.event_as_ApprovalGiven()) return {.tasks = flagged.insert(TaskId{word->task()}).second};
   if (const auto* turn = record.event_as_TaskPrioritized()) {
     flagged.insert(TaskId{turn->task()});
     return {.tasks = true, .jobs = true};
