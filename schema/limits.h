@@ -20,6 +20,8 @@ constexpr std::size_t note_bytes_max = 4096;
 constexpr std::size_t idempotency_key_bytes_max = 64;
 static_assert(lease_key_bytes_max >= repo_bytes_max + sizeof("repo:"));
 
+constexpr std::int64_t priority_max = 100;  // and at least its negative
+
 // Pipelines.
 constexpr std::size_t stages_max = 32;
 constexpr std::size_t agents_max = 64;

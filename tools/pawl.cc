@@ -24,11 +24,11 @@ struct Section {
 const std::array<Section, 2>& sections() {
   static const std::array<Section, 2> all = {{
       {"against a daemon (--data DIR, --socket PATH or --url URL; or PAWL_DATA, PAWL_SOCKET, PAWL_URL)",
-       {&submit_command,  &task_command,      &queue_command,    &stuck_command,    &jobs_command,    &log_command,
-        &advance_command, &cancel_command,    &resolve_command,  &retry_command,    &unblock_command, &note_command,
-        &hold_command,    &resume_command,    &override_command, &approve_command, &reject_command, &alerts_command,   &leases_command,  &release_command,
-        &reap_command,    &pipelines_command, &repos_command,    &settings_command, &tail_command,    &lock_command,
-        &tokens_command,  &bench_command}},
+       {&submit_command,   &task_command,   &queue_command,    &stuck_command,    &jobs_command,      &log_command,
+        &advance_command,  &cancel_command, &resolve_command,  &retry_command,    &unblock_command,   &note_command,
+        &hold_command,     &resume_command, &override_command, &priority_command, &approve_command,   &reject_command,
+        &alerts_command,   &leases_command, &release_command,  &reap_command,     &pipelines_command, &repos_command,
+        &settings_command, &tail_command,   &lock_command,     &tokens_command,   &bench_command}},
       {"on a data folder (--data DIR or PAWL_DATA), even while a daemon has it open, or on an exported log",
        {&export_command, &record_command, &replay_command, &check_command, &witness_command, &explain_command,
         &incident_command, &simulate_command, &backup_command, &restore_command}},

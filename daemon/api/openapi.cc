@@ -231,8 +231,9 @@ json::object body_of(const Route& route) {
         json::object of_field = field_schema(route, field);
         const bool is_required = field.need == Field::Need::required;
         if (is_required) required.emplace_back(as_key(field.name));
-        if (is_required || field.name == "reason" || first_asks_for(route, field))
-          sent[as_key(field.name)] = example_of(route, field);
+        // A change of a task's turn is about one of several fields: its example shows one of them.
+        const bool is_shown = field.name == "reason" || field.name == "priority" || first_asks_for(route, field);
+        if (is_required || is_shown) sent[as_key(field.name)] = example_of(route, field);
         // Null is the same as not sending it.
         if (!is_required) of_field = {{"anyOf", json::array{std::move(of_field), json::object{{"type", "null"}}}}};
         properties[as_key(field.name)] = described(std::move(of_field), field.summary);

@@ -63,7 +63,7 @@ std::vector<RecordFigures::EventCount> RecordFigures::events() const {
         const std::uint64_t count = events_[type][outcome][actor].load(figures_order);
         if (count == 0) continue;
         counts.push_back({.type = fb::EnumNameEvent(static_cast<fb::Event>(type)),
-                          .outcome = outcome < outcome_rows.size() ? outcome_rows[outcome].name : other_label,
+                          .outcome = outcome < outcome_numbers ? name(static_cast<Outcome>(outcome)) : other_label,
                           .actor = actor < actor_labels.size() ? actor_labels[actor] : other_label,
                           .count = count});
       }

@@ -74,7 +74,7 @@ class RecordFigures {
 
  private:
   static constexpr std::size_t actors = actor_labels.size() + 1;
-  static constexpr std::size_t outcomes = outcome_rows.size() + 1;
+  static constexpr std::size_t outcomes = outcome_numbers + 1;
   /// Of the types, in the order of the schema. The last actor and outcome are `other`.
   using OfType = std::array<std::array<Count, actors>, outcomes>;
 

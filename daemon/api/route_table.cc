@@ -50,7 +50,7 @@ std::vector<Route> lease_and_boot_routes() {
                 optional(of_event("token", "the token held, to renew"))},
        .answer = {.shape = Shape::written, .of = "lease", .statuses = {201}, .members = {"token"}},
        .refusals = {O::unknown_task, O::unknown_boot, O::lease_held, O::stale_token, O::terminal, O::blocked,
-                    O::cancel_requested, O::dependency, O::held, O::quota},
+                    O::cancel_requested, O::dependency, O::not_yet, O::held, O::quota},
        .function = leases_acquire},
       {.method = "GET",
        .path = "/v1/leases",

@@ -47,7 +47,7 @@ struct Choice {
   std::map<std::string, TimeUs> pause_ends = {};  // by agent: when the next pause of a job ends
 };
 
-/// The queued job with the lowest id that those agents may claim now.
+/// The queued job whose turn it is, of those that the agents may claim now.
 Choice choose_job(const State& state, const std::vector<std::string>& agents, const Narrow* narrow, TimeUs now,
                   const std::function<bool(JobId)>& is_skipped) {
   Choice choice;
@@ -56,7 +56,7 @@ Choice choose_job(const State& state, const std::vector<std::string>& agents, co
     const auto end = next_pause_end(state, std::span(&agent, 1), now);
     if (end) choice.pause_ends.emplace(agent, *end);
   }
-  const JobId first = first_claimable(state, agents, JobId{0}, now, [&](JobId id) {
+  const JobId first = first_claimable(state, agents, {}, now, [&](JobId id) {
     if (narrow && !narrow->has(state, *state.jobs.find(id))) return ClaimableJobs::Look::pass_over;
     if (!is_skipped || !is_skipped(id)) return ClaimableJobs::Look::take;
     choice.skipped = true;

@@ -7,6 +7,7 @@
 #include "daemon/work/stored_output.h"
 #include "engine/json/state_json.h"
 #include "engine/policies/stuck.h"
+#include "engine/policies/turns.h"
 #include "schema/json/json_text.h"
 #include "schema/limits.h"
 
@@ -50,6 +51,14 @@ Stuck kept_within(const State& state, const Narrow* narrow, Stuck stuck) {
   return stuck;
 }
 
+/// Says who is served before the task's job, if the answer shows the task. Those outside the limits are only counted.
+void add_who_is_ahead(const State& state, const Wish& wish, TimeUs now, Stuck& stuck) {
+  if (!stuck.in_line || (!wish.all && stuck.standing == Standing::waits)) return;
+  const auto is_shown = [&](const Job& job) { return !wish.narrow || wish.narrow->has(state, job); };
+  const JobsAhead ahead = jobs_ahead_of(state, *state.jobs.find(*stuck.in_line), now, is_shown);
+  stuck.detail += "; " + in_words(state, ahead);
+}
+
 Page page_of(const State& state, const Wish& wish, const Services& services) {
   const TimeUs now = wish.is_past() ? state.last_time : services.sequencer.now();
   const StuckSources sources = wish.is_past() ? StuckSources()
@@ -66,8 +75,10 @@ Page page_of(const State& state, const Wish& wish, const Services& services) {
     }
     page.last = at->first;
     if (wish.narrow && !wish.narrow->has(at->second)) continue;
-    if (auto stuck = why_stuck(state, at->second, now, sources))
-      page.found.push_back(kept_within(state, wish.narrow.get(), std::move(*stuck)));
+    auto stuck = why_stuck(state, at->second, now, sources);
+    if (!stuck) continue;
+    add_who_is_ahead(state, wish, now, *stuck);
+    page.found.push_back(kept_within(state, wish.narrow.get(), std::move(*stuck)));
   }
   return page;
 }

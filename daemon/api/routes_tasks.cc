@@ -134,6 +134,16 @@ void tasks_event(Call call) {
         std::move(call.reply));
 }
 
+void tasks_prioritize(Call call) {
+  const json::object& fields = call.body.event_fields();
+  const bool changes_nothing =
+      !fields.contains("priority") && !fields.contains("not_before") && !fields.contains("clear_not_before");
+  if (changes_nothing) {
+    return call.refuse(Error{ErrorCode::malformed, "give priority, not_before or clear_not_before"});
+  }
+  tasks_event(std::move(call));
+}
+
 void tasks_cancel(Call call) {
   auto proposal = propose_asked(call, fb::Event::CancelRequested, "task");
   if (!proposal) return;

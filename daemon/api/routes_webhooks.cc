@@ -104,6 +104,9 @@ void create_task(const SharedDelivery& delivery, const WebhookStart& wanted) {
   append_json_text_or_null(body, wanted.branch);
   body += R"(,"pipeline":)";
   append_json_text_or_null(body, wanted.pipeline);
+  body += R"(,"priority":)" + (wanted.priority ? std::to_string(*wanted.priority) : "null");
+  body += R"(,"not_before":)";
+  append_json_text_or_null(body, wanted.not_before);
   body += '}';
   pass_to(delivery, route_named("POST", "/v1/tasks"), body, 0);
 }

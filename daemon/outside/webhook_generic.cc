@@ -1,6 +1,8 @@
 // The generic source: the user's own program, which signs a small object. The field names are pawl's.
 #include <boost/json/value.hpp>
 
+#include <utility>
+
 #include "daemon/outside/webhook_reading.h"
 
 namespace pawl {
@@ -31,10 +33,16 @@ Result<WebhookReading> read_generic(const boost::json::value& body) {
   if (event == "start") {
     PAWL_TRY(needed_text(body, {"work_item"}));
     PAWL_TRY(needed_id(body));
-    return WebhookReading{
-        "generic: " + about + " was started" + by_whom,
-        WebhookStart{.repo = repo, .work_item = work_item, .branch = branch, .pipeline = text_at(body, {"pipeline"})},
-        id};
+    WebhookStart start{.repo = repo, .work_item = work_item, .branch = branch, .pipeline = text_at(body, {"pipeline"})};
+    start.priority = integer_at(body, {"priority"});
+    start.not_before = text_at(body, {"not_before"});
+    // A start at another time than the one wanted is worse than none.
+    if (!start.priority && value_at(body, {"priority"}))
+      return bad_delivery("field \"priority\" is not a whole number");
+    if (start.not_before.empty() && value_at(body, {"not_before"})) {
+      return bad_delivery("field \"not_before\" is not a time");
+    }
+    return WebhookReading{"generic: " + about + " was started" + by_whom, std::move(start), id};
   }
   if (event == "stop") {
     if (branch.empty()) PAWL_TRY(needed_text(body, {"work_item"}));

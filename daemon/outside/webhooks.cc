@@ -44,7 +44,7 @@ std::string delivery_key(WebhookSource source, std::string_view delivery) {
 // --- Fields that are read ---
 
 /// Every name that a reader of any source looks up, at any level.
-constexpr std::array<std::string_view, 69> read_names = {
+constexpr std::array<std::string_view, 71> read_names = {
     "action",
     "activity",
     "after",
@@ -77,6 +77,7 @@ constexpr std::array<std::string_view, 69> read_names = {
     "merged",
     "merged_by",
     "name",
+    "not_before",
     "note",
     "noteable_type",
     "number",
@@ -88,6 +89,7 @@ constexpr std::array<std::string_view, 69> read_names = {
     "pipeline",
     "previous",
     "previous_attributes",
+    "priority",
     "project",
     "project_detail",
     "project_id",
@@ -180,7 +182,9 @@ Words words_of(const WebhookAdvance& call) {
 }
 
 Words words_of(const WebhookStart& call) {
-  return with({call.repo, call.work_item, call.branch, call.pipeline}, {call.pull});
+  const std::string priority = call.priority ? "priority=" + std::to_string(*call.priority) : std::string();
+  const std::string not_before = call.not_before.empty() ? std::string() : "not_before=" + call.not_before;
+  return with({call.repo, call.work_item, call.branch, call.pipeline}, {call.pull, priority, not_before});
 }
 
 Words words_of(const WebhookStop& call) {

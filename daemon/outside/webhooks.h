@@ -103,6 +103,8 @@ struct WebhookStart {
   std::string branch;
   std::string pipeline;
   std::string pull = {};  // if the branch is not sent: the pull request it belongs to
+  std::optional<std::int64_t> priority = std::nullopt;
+  std::string not_before = {};  // a time; empty: at once
   friend bool operator==(const WebhookStart&, const WebhookStart&) = default;
 };
 

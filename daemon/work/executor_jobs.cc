@@ -73,15 +73,15 @@ std::optional<Executor::Impl::Claimable> Executor::Impl::claimable(std::set<JobI
   }
   const TimeUs now = desk.now();
   std::optional<Claimable> found;
-  JobId from{0};
-  while (!found && from != JobId{UINT64_MAX}) {
+  std::optional<ClaimTurn> from = ClaimTurn{};
+  while (!found && from) {
     // A bounded number of rows at a time: everything waits for the sequencer's thread.
     from = desk.ask([&](const State& state) {
       std::size_t rows = 0;
-      JobId next{UINT64_MAX};
-      const JobId job = first_claimable(state, agents_with_commands(state), from, now, [&](JobId id) {
+      std::optional<ClaimTurn> next;
+      const JobId job = first_claimable(state, agents_with_commands(state), *from, now, [&](JobId id) {
         if (rows == options.rows_per_look) {
-          next = id;
+          next = turn_of(state, *state.jobs.find(id));
           return ClaimableJobs::Look::stop;
         }
         ++rows;
@@ -377,8 +377,8 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
   if (waits) return Monitored::waiting;
   // The daemon is shutting down; the next one continues.
   if (answer.outcome == Outcome::stale_boot) return Monitored::finished;
-  // A hold may last for days, and so may people: the job is done, and gives its slot back. The reconciler crosses the
-  // edge afterwards.
+  // A hold, the time of its task or a person's word may be days away: the job is done, and gives its slot back. The
+  // reconciler crosses the edge afterwards.
   if (answer.awaited == Awaited::hold || answer.awaited == Awaited::approval) {
     finish_job(job, attempt, fb::JobResult::done);
     return Monitored::finished;

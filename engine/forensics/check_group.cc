@@ -20,6 +20,7 @@ void check_change(const Transition& change, Seq last, Findings& findings) {
   check_gap(change, findings);
   check_holds(change, findings);
   check_approvals(change, findings);
+  check_turns(change, findings);
   check_restore(change, last, findings);
 }
 

@@ -427,9 +427,6 @@ void check_committed_crossing(const Transition& change, Findings& findings) {
                       .led_by = std::move(led_by)});
 }
 
-namespace {
-
-/// The task on which the record starts new work; 0 if none.
 TaskId begun_task(const Transition& change) {
   const fb::Record& record = change.record;
   if (const auto* step = record.event_as_StepStarted()) return TaskId{step->task()};
@@ -442,8 +439,6 @@ TaskId begun_task(const Transition& change) {
   const Stage* stage = was ? change.after.stage_of(*was) : nullptr;
   return stage && stage->to == transition->to()->string_view() ? was->id : TaskId{0};
 }
-
-}  // namespace
 
 void check_dependents(const Transition& change, Findings& findings) {
   if (!change.accepted || change.record.stamp()->rules() < 2) return;
@@ -487,7 +482,8 @@ void check_approvals(const Transition& change, Findings& findings) {
     const auto names = [&](const std::string& name) { return name == said.principal || name == said.as; };
     const bool may = std::any_of(approval->by.begin(), approval->by.end(), names) &&
                      !(approval->not_submitter && said.principal == was->principal.value_or(""));
-    const bool is_in_time = said.said >= was->approval->asked && (!was->approval->until || said.said < *was->approval->until);
+    const bool is_in_time =
+        said.said >= was->approval->asked && (!was->approval->until || said.said < *was->approval->until);
     if (!said.approved) {
       find(findings, 15, label(begun) + ": work on it starts, though " + said.principal + " rejected it",
            {.task = begun, .led_by = {said.seq}});

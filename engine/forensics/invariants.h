@@ -77,6 +77,9 @@ struct Transition {
   bool unchecked;
 };
 
+/// The task on which the record starts new work; 0 if none.
+TaskId begun_task(const Transition& change);
+
 // One function per invariant of SPEC §14. Those that take a Transition hold after every record; those that take only a
 // State hold at the end of every group, after the machine has added its own events.
 
@@ -93,6 +96,7 @@ void check_dependents(const Transition& change, Findings& findings);          //
 void check_gap(const Transition& change, Findings& findings);                 // 12
 void check_holds(const Transition& change, Findings& findings);               // 14
 void check_approvals(const Transition& change, Findings& findings);           // 15
+void check_turns(const Transition& change, Findings& findings);               // 16
 void check_nothing_lost(const State& state, Findings& findings);              // 10, end of group
 /// Invariant 13. `last` is the previous record's seq.
 void check_restore(const Transition& change, Seq last, Findings& findings);

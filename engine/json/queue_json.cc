@@ -1,9 +1,11 @@
 #include "engine/json/queue_json.h"
 
+#include <map>
 #include <vector>
 
 #include "engine/json/state_json.h"
 #include "engine/policies/machine.h"
+#include "engine/policies/turns.h"
 #include "engine/rules/claim.h"
 #include "schema/json/json_text.h"
 #include "schema/limits.h"
@@ -71,7 +73,8 @@ void append_jobs(std::string& out, const State& state, const QueueTotals& totals
   }
   out += ']';
 
-  // The waiting jobs, each with what it waits for.
+  // The waiting jobs, each with what it waits for and, if it is only its turn, with how many are before it.
+  const std::map<JobId, std::size_t> turns = turns_of_jobs(state, totals.now, 4 * limits::rows_per_read_max);
   append_json_member(out, "queued");
   out += '[';
   count = 0;
@@ -99,6 +102,11 @@ void append_jobs(std::string& out, const State& state, const QueueTotals& totals
       if (const auto trouble = totals.origin_trouble(task.repo)) reason = trouble->reason();
     }
     append_text(out, "reason", reason);
+    append_json_member(out, "priority");
+    append_json_integer(out, task.priority.value_or(0));
+    append_json_member(out, "ahead");
+    const auto turn = turns.find(id);
+    turn == turns.end() ? void(out += "null") : append_json_integer(out, std::uint64_t{turn->second});
     append_work_item(out, task);
     out += '}';
   }

@@ -37,6 +37,13 @@ class JsonRowWriter {
     if constexpr (std::is_same_v<T, std::string>) {
       if (name == "run") return;
     }
+    // A task without one has 0: its row leaves it out, so that older logs keep their digests.
+    if constexpr (std::is_same_v<T, std::optional<std::int64_t>>) {
+      if (name == "priority") {
+        append_name(name, "\":");
+        return append_json_integer(out_, value.value_or(0));
+      }
+    }
     constexpr std::string_view time_suffix = "_us";
     const bool is_time = name.ends_with(time_suffix);
     if (is_time) name.remove_suffix(time_suffix.size());

@@ -30,6 +30,7 @@ Awaited awaited_after(Outcome refusal) {
     case Outcome::dependency:
       return Awaited::dependency;
     case Outcome::held:
+    case Outcome::not_yet:
       return Awaited::hold;
     case Outcome::not_approved:
       return Awaited::approval;
@@ -55,6 +56,10 @@ AdvanceAnswer AdvancePath::run() {
   // again: every lease that is freed wakes those who wait.
   if (is_committed(view_->task) && committed_to(view_->task) != stage_->to) {
     return end(AdvanceResult::committed, name(Outcome::committed));
+  }
+  if (view_->is_early_at(machine_.now())) {
+    return end(AdvanceResult::waiting, std::string(name(Outcome::not_yet)) + ": " + early_in_words(view_->task),
+               Awaited::hold);
   }
   if (const HeldBy* held = view_->held_at(machine_.now())) {
     return end(AdvanceResult::waiting, std::string(name(Outcome::held)) + ": " + in_words(*held), Awaited::hold);

@@ -63,7 +63,7 @@ enum class Awaited {
   path,        // another path of this process has the task in hand
   agent,       // one of the daemon's agents still works on the task
   dependency,  // a task that this one waits for
-  hold,        // the end of a hold or a freeze
+  hold,        // the end of a hold or a freeze, or the time of its task
   approval,    // a person's word
   previous,    // what an earlier attempt left running
   command,     // a step that only another program can start

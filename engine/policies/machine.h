@@ -72,6 +72,8 @@ struct TaskView {
   TimeUs now;                         // of the last record
 
   const Stage* stage() const { return pipeline->stage(task.stage); }
+  /// Whether its time has not come, unless its crossing has begun.
+  bool is_early_at(TimeUs time) const { return is_early(task, time) && !is_committed(task) && !open_step(task); }
   /// What holds it at that time, unless its crossing has begun.
   const HeldBy* held_at(TimeUs time) const {
     const bool is_over = !held || (held->until && time >= *held->until);

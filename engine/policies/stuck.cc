@@ -61,6 +61,7 @@ class StuckSearch {
     if (queued && !waits_behind_crossing(*queued, task_)) return queued_job(*queued, sources);
     if (lease) return leased(*lease);
     if (!is_committed(task_) && waits_for_dependency(state_, task_)) return dependent(task_.entered);
+    if (!is_committed(task_) && is_early(task_, now_)) return early("it", task_.entered);
     if (!is_committed(task_)) {
       if (const auto held = held_by(state_, task_, now_)) return on_hold(*held, "it");
     }
@@ -294,6 +295,7 @@ class StuckSearch {
     const Outcome outcome = claim_outcome(state_, job.id, now_);
     const std::string reason(pawl::name(outcome));
     if (outcome == Outcome::dependency) return dependent(job.queued);
+    if (outcome == Outcome::not_yet) return early(name, job.queued);
     if (outcome == Outcome::held) return on_hold(*held_by(state_, task_, now_, job.agent), name);
     if (outcome == Outcome::retry_delay) {
       found_.until = job.not_before;
@@ -303,6 +305,7 @@ class StuckSearch {
                          (gate_stands() ? "; the gate " + gate_words() : ""),
                      "", job.queued);
     }
+    if (outcome == Outcome::serial_gate || outcome == Outcome::limit) found_.in_line = job.id;
     if (outcome == Outcome::serial_gate) {
       return in_turn(reason, name + " waits: another job is running for repository '" + task_.repo + "'", job.queued);
     }
@@ -325,6 +328,7 @@ class StuckSearch {
     // The daemon claims its own jobs as soon as it gets to them.
     const TimeUs free = std::max(job.queued, job.not_before.value_or(job.queued));
     if (!is_for_workers && age_s(free, now_) < soon_s) found_.standing = Standing::waits;
+    found_.in_line = job.id;
     return because(stuck_reason::unclaimed, name + " waits to be claimed for agent '" + job.agent + "'",
                    is_for_workers ? "start a worker that claims jobs for agent '" + job.agent + "'" : "", job.queued);
   }
@@ -336,6 +340,13 @@ class StuckSearch {
                    who + " waits for process " + pid + ", which attempt " + std::to_string(left.previous->attempt) +
                        " of job " + id_text(left.id) + " left behind and which is not known to be gone",
                    "kill -KILL " + pid + " (or, if it is gone: " + unblock() + ")", since);
+  }
+
+  Stuck early(const std::string& who, TimeUs since) {
+    found_.until = task_.not_before;
+    found_.standing = Standing::waits;
+    return because(pawl::name(Outcome::not_yet), who + " waits: " + early_in_words(task_),
+                   "pawl priority " + id_text(task_.id) + " --not-before now", since);
   }
 
   Stuck on_hold(const HeldBy& held, const std::string& who) {

@@ -111,6 +111,7 @@ struct Stuck {
   StandsSince since_record;            // used if `since` is not known
   std::optional<StuckAttempt> failed;  // the attempt that failed
   std::optional<TimeUs> until;         // when it ends by itself
+  std::optional<JobId> in_line;        // its queued job, which waits its turn (engine/policies/turns.h)
   std::optional<Owner> owner;          // the owner that it waits for
   std::optional<Boot> owner_boot;      // of the owner
   Standing standing = Standing::stands;

@@ -13,14 +13,16 @@ namespace pawl {
 /// The outcome of claiming the job at that time: the checks of JobClaimed (SPEC §4), for callers that look for a job.
 /// `rules` is the version that would decide.
 Outcome claim_outcome(const State& state, JobId id, TimeUs now, std::uint32_t rules = rules_version);
-/// The first queued job of those agents, by id and from `from` on, that may be claimed now and that `look` takes; 0 if
-/// there is none, or if `look` stopped the search. Jobs that wait for anything but a pause are not examined, and those
-/// behind another job's serial gate are not either: however many they are, they cost nothing. `look` is called in the
-/// order of the ids. Requires: the agents differ.
-[[nodiscard]] JobId first_claimable(const State& state, std::span<const std::string> agents, JobId from, TimeUs now,
+/// The turn of a queued job.
+[[nodiscard]] ClaimTurn turn_of(const State& state, const Job& job);
+/// The first queued job of those agents, in the order of their turns and from `from` on, that may be claimed now and
+/// that `look` takes; 0 if there is none, or if `look` stopped the search. Jobs that wait for anything but time are not
+/// examined, and those behind another job's serial gate are not either: however many they are, they cost nothing.
+/// `look` is called in that order. Requires: the agents differ.
+[[nodiscard]] JobId first_claimable(const State& state, std::span<const std::string> agents, ClaimTurn from, TimeUs now,
                                     const std::function<ClaimableJobs::Look(JobId)>& look);
-/// When the next pause of a queued job of those agents ends, or the next hold; none if time alone frees no job. No
-/// record says that it has ended: who waits for a job looks again then.
+/// When the next pause of a queued job of those agents ends, or the next hold, or the time of a task comes; none if
+/// time alone frees no job. No record says that it has ended: who waits for a job looks again then.
 [[nodiscard]] std::optional<TimeUs> next_pause_end(const State& state, std::span<const std::string> agents, TimeUs now);
 
 /// The reason of a JobReaped for an expired claim. apply() checks again that the claim has expired.

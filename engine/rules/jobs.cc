@@ -198,6 +198,7 @@ Outcome claim_outcome(const State& state, JobId id, TimeUs now, std::uint32_t ru
   if (const Outcome obstacle = claim_obstacle(state, *job); obstacle != Outcome::accepted) return obstacle;
   if (rules >= 2 && job->not_before && now < *job->not_before) return Outcome::retry_delay;
   const Task& task = *state.tasks.find(job->task);
+  if (is_early(task, now)) return Outcome::not_yet;
   if (held_by(state, task, now, job->agent)) return Outcome::held;
   const Settings& settings = state.settings();
   const std::string& repo = task.repo;
@@ -206,7 +207,11 @@ Outcome claim_outcome(const State& state, JobId id, TimeUs now, std::uint32_t ru
   return Outcome::accepted;
 }
 
-JobId first_claimable(const State& state, std::span<const std::string> agents, JobId from, TimeUs now,
+ClaimTurn turn_of(const State& state, const Job& job) {
+  return turn_of(*state.tasks.find(job.task), job, state.settings().queue.priority_s);
+}
+
+JobId first_claimable(const State& state, std::span<const std::string> agents, ClaimTurn from, TimeUs now,
                       const std::function<ClaimableJobs::Look(JobId)>& look) {
   now = std::max(now, state.last_time);  // as the record of a claim will have it: a freeze may begin in between
   if (state.indexes.running.size() >= static_cast<std::size_t>(state.settings().queue.max_concurrency)) return JobId{0};
@@ -223,6 +228,9 @@ Outcome apply_event(RuleContext& context, const fb::JobClaimed& event) {
   if (outcome == Outcome::held) {
     const Job& job = *state.jobs.find(id);
     context.applied.detail = in_words(*held_by(state, *state.tasks.find(job.task), context.now, job.agent));
+  }
+  if (outcome == Outcome::not_yet) {
+    context.applied.detail = early_in_words(*state.tasks.find(state.jobs.find(id)->task));
   }
   if (outcome != Outcome::accepted) return outcome;
 

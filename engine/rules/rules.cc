@@ -72,6 +72,10 @@ Outcome version_conflict(RuleContext& context, const Task* task, std::optional<s
 Outcome held_back(RuleContext& context, const Task& task) {
   if (context.rules < 2 || is_committed(task) || open_step(task)) return Outcome::accepted;
   if (waits_for_dependency(context.state, task)) return Outcome::dependency;
+  if (is_early(task, context.now)) {
+    context.applied.detail = early_in_words(task);
+    return Outcome::not_yet;
+  }
   const auto held = held_by(context.state, task, context.now);
   if (!held) return Outcome::accepted;
   context.applied.detail = in_words(*held);

@@ -78,6 +78,7 @@ Outcome apply_event(RuleContext& context, const fb::HoldOverridden& event);
 Outcome apply_event(RuleContext& context, const fb::FreezePlanned& event);
 Outcome apply_event(RuleContext& context, const fb::ApprovalAsked& event);
 Outcome apply_event(RuleContext& context, const fb::ApprovalGiven& event);
+Outcome apply_event(RuleContext& context, const fb::TaskPrioritized& event);
 
 // Helpers that several rules share.
 
@@ -116,12 +117,17 @@ enum class LeaseNeed { required, optional };
 /// `lease_required`.
 Outcome token_outcome(const RuleContext& context, const std::string& key, std::optional<Token> token, LeaseNeed need);
 
-/// Why new work on the task must wait: `dependency`, or `held`, with a detail; `accepted` if it need not. Re-entering
-/// or settling a crossing that has begun need not.
+/// Why new work on the task must wait: `dependency`, or `not_yet` or `held`, with a detail; `accepted` if it need not.
+/// Re-entering or settling a crossing that has begun need not.
 Outcome held_back(RuleContext& context, const Task& task);
 /// Whether the gate of the task's stage has the approvals that it needs to be left forward: `accepted`, or
 /// `not_approved`, with a detail. A crossing that has begun needs no further word.
 Outcome approval_outcome(RuleContext& context, const Task& task);
+/// Whether a priority is within its bounds; refuses as `bad_priority`, with a detail.
+Outcome priority_outcome(RuleContext& context, flatbuffers::Optional<std::int64_t> priority);
+/// Gives the task what an event says about its turn. Requires: a valid priority. A time that is over does not wait.
+void set_turn(RuleContext& context, Task& task, flatbuffers::Optional<std::int64_t> priority,
+              flatbuffers::Optional<std::int64_t> not_before);
 /// Records that new work on the task has started: from then on, the fate of its dependencies no longer matters.
 void note_begun(RuleContext& context, TaskId id);
 

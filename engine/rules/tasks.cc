@@ -93,6 +93,9 @@ Outcome apply_event(RuleContext& context, const fb::TaskCreated& event) {
     context.applied.detail = no_stage_named(*pipeline->definition, event.stage()->string_view());
     return Outcome::unknown_stage;
   }
+  if (const Outcome priority = priority_outcome(context, event.priority()); priority != Outcome::accepted) {
+    return priority;
+  }
 
   if (!is_within_quota(context, state.indexes.live_work_items.size(), state.indexes.tasks_of_principal,
                        state.settings().quota.tasks)) {
@@ -114,6 +117,7 @@ Outcome apply_event(RuleContext& context, const fb::TaskCreated& event) {
   task.created = context.now;
   task.principal = principal_if_any(context);
   task.entered = context.now;
+  set_turn(context, task, event.priority(), event.not_before());
   ids.next_task = next(id);
   context.effect({.kind = EffectKind::task, .id = raw(id)});
   const Task& created = state.tasks.insert(id, std::move(task));

@@ -1,40 +1,86 @@
 #include "engine/state/claimable_jobs.h"
 
 #include <queue>
-#include <vector>
+
+#include "engine/state/rows.h"
 
 namespace pawl {
+namespace {
 
-void ClaimableJobs::add_head(const std::string& repo, const std::string& agent, JobId job) {
-  heads_[agent].emplace(job, repo);
+using Turns = std::set<ClaimTurn>;
+
+/// Several sets of turns, read in order as if they were one.
+class Merged {
+ public:
+  void add(Turns::const_iterator from, Turns::const_iterator end) {
+    if (from != end) begun_.push({from, end});
+  }
+  bool empty() const { return begun_.empty(); }
+  const ClaimTurn& first() const { return *begun_.top().next; }
+  ClaimTurn take() {
+    Rest rest = begun_.top();
+    begun_.pop();
+    const ClaimTurn turn = *rest.next;
+    add(++rest.next, rest.end);
+    return turn;
+  }
+
+ private:
+  struct Rest {
+    Turns::const_iterator next;
+    Turns::const_iterator end;
+    bool operator<(const Rest& other) const { return *other.next < *next; }  // the first on top
+  };
+  std::priority_queue<Rest> begun_;
+};
+
+}  // namespace
+
+ClaimTurn turn_of(const Task& task, const Job& job, std::int64_t priority_s) {
+  // A job that was tried before keeps its turn, though it has been queued again since.
+  const TimeUs queued = job.attempts == 0 ? job.queued : task.entered;
+  return {.time = plus_s(queued, -task.priority.value_or(0) * priority_s), .job = job.id};
 }
 
-void ClaimableJobs::remove_head(const std::string& repo, const std::string& agent, JobId job) {
+void ClaimableJobs::add_head(const std::string& repo, const std::string& agent, ClaimTurn turn) {
+  heads_[agent].emplace(turn, repo);
+}
+
+void ClaimableJobs::remove_head(const std::string& repo, const std::string& agent, ClaimTurn turn) {
   const auto heads = heads_.find(agent);
   if (heads == heads_.end()) return;
-  heads->second.erase({job, repo});
+  heads->second.erase({turn, repo});
   if (heads->second.empty()) heads_.erase(heads);
 }
 
-void ClaimableJobs::insert(const std::string& repo, const std::string& agent, JobId job) {
-  std::set<JobId>& jobs = by_repo_[repo][agent];
-  const JobId head = jobs.empty() ? JobId{0} : *jobs.begin();
-  if (!jobs.insert(job).second || closed_.contains(repo)) return;
-  freed_.insert(agent);
-  if (*jobs.begin() == head) return;
-  if (head != JobId{0}) remove_head(repo, agent, head);
-  add_head(repo, agent, job);
+void ClaimableJobs::insert(const std::string& repo, const std::string& agent, ClaimTurn turn) {
+  const auto known = times_.find(turn.job);
+  const bool is_new = known == times_.end();
+  if (!is_new && known->second.us == turn.time.us) return;
+  if (!is_new) erase(repo, agent, turn.job);
+  times_[turn.job] = turn.time;
+  Turns& jobs = by_repo_[repo][agent];
+  const bool was_empty = jobs.empty();
+  const ClaimTurn head = was_empty ? ClaimTurn{} : *jobs.begin();
+  jobs.insert(turn);
+  if (closed_.contains(repo)) return;
+  if (is_new) freed_.insert(agent);
+  if (!was_empty && *jobs.begin() == head) return;
+  if (!was_empty) remove_head(repo, agent, head);
+  add_head(repo, agent, turn);
 }
 
 void ClaimableJobs::erase(const std::string& repo, const std::string& agent, JobId job) {
+  const auto time = times_.find(job);
+  if (time == times_.end()) return;
+  const ClaimTurn turn{.time = time->second, .job = job};
+  times_.erase(time);
   const auto agents = by_repo_.find(repo);
-  if (agents == by_repo_.end()) return;
   const auto jobs = agents->second.find(agent);
-  if (jobs == agents->second.end() || !jobs->second.contains(job)) return;
-  const bool is_head = *jobs->second.begin() == job;
-  jobs->second.erase(job);
+  const bool is_head = *jobs->second.begin() == turn;
+  jobs->second.erase(turn);
   if (is_head && !closed_.contains(repo)) {
-    remove_head(repo, agent, job);
+    remove_head(repo, agent, turn);
     if (!jobs->second.empty()) add_head(repo, agent, *jobs->second.begin());
   }
   if (!jobs->second.empty()) return;
@@ -67,20 +113,15 @@ void ClaimableJobs::close_only(const std::set<std::string>& repos) {
   for (const std::string& repo : repos) close(repo);
 }
 
-JobId ClaimableJobs::first(std::span<const std::string> agents, JobId from,
+JobId ClaimableJobs::first(std::span<const std::string> agents, ClaimTurn from,
                            const std::function<Look(JobId)>& look) const {
   // The jobs of each repository are in order, and so are the heads: merged, they give all jobs in order.
-  struct Rest {
-    std::set<JobId>::const_iterator next;
-    std::set<JobId>::const_iterator end;
-    bool operator<(const Rest& other) const { return *other.next < *next; }  // the first job on top
-  };
   struct Heads {
     const std::string& agent;
     std::set<Head>::const_iterator next;
     std::set<Head>::const_iterator end;
   };
-  std::priority_queue<Rest> begun;
+  Merged begun;
   std::vector<Heads> heads;
   for (const std::string& agent : agents) {
     const auto of_agent = heads_.find(agent);
@@ -92,25 +133,27 @@ JobId ClaimableJobs::first(std::span<const std::string> agents, JobId from,
       if (each.next != each.end && (!first || each.next->first < first->next->first)) first = &each;
     }
     if (!first && begun.empty()) return JobId{0};
-    Rest rest;
-    if (first && (begun.empty() || first->next->first < *begun.top().next)) {
-      const std::set<JobId>& jobs = by_repo_.at(first->next->second).at(first->agent);
-      const JobId head = first->next->first;
+    if (first && (begun.empty() || first->next->first < begun.first())) {
+      const Turns& jobs = by_repo_.at(first->next->second).at(first->agent);
+      const bool is_before = first->next->first < from;
       ++first->next;
-      rest = {head < from ? jobs.lower_bound(from) : jobs.begin(), jobs.end()};
-      if (head < from) {
-        if (rest.next != rest.end) begun.push(rest);
-        continue;
-      }
-    } else {
-      rest = begun.top();
-      begun.pop();
+      begun.add(is_before ? jobs.lower_bound(from) : jobs.begin(), jobs.end());
+      if (is_before) continue;
     }
-    const JobId job = *rest.next;
+    const JobId job = begun.take().job;
     const Look seen = look(job);
     if (seen == Look::take) return job;
     if (seen == Look::stop) return JobId{0};
-    if (++rest.next != rest.end) begun.push(rest);
+  }
+}
+
+void ClaimableJobs::each_in(const std::string& repo, const std::function<bool(JobId)>& look) const {
+  const auto agents = by_repo_.find(repo);
+  if (agents == by_repo_.end()) return;
+  Merged begun;
+  for (const auto& [agent, jobs] : agents->second) begun.add(jobs.begin(), jobs.end());
+  while (!begun.empty()) {
+    if (!look(begun.take().job)) return;
   }
 }
 

@@ -107,7 +107,13 @@ std::optional<TimeUs> next_hold_end(const State& state, TimeUs now) {
   for (const auto& [pipeline, row] : state.freezes.rows()) {
     for (const FreezeWindow& window : row.windows) take(window.until);
   }
+  const auto early = state.indexes.not_before.lower_bound({TimeUs{now.us + 1}, TaskId{0}});
+  if (early != state.indexes.not_before.end()) take(early->first);
   return next;
+}
+
+std::string early_in_words(const Task& task) {
+  return "its time has not come: not before " + rfc3339(*task.not_before);
 }
 
 std::string in_words(const HeldBy& held) {

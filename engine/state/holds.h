@@ -31,17 +31,23 @@ struct HeldBy {
   bool is_freeze = false;
 };
 
+/// Whether the task's own time has not come: no work on it starts earlier.
+[[nodiscard]] inline bool is_early(const Task& task, TimeUs now) {
+  return task.not_before && now < *task.not_before;
+}
 /// What holds the task at that time, the one that lasts longest; none if nothing does, or if an operator let it
 /// through. `agent`: of a job of it that would start; empty: none would.
 [[nodiscard]] std::optional<HeldBy> held_by(const State& state, const Task& task, TimeUs now,
                                             std::string_view agent = {});
 /// Whether the place is one that the task is at.
 [[nodiscard]] bool is_place_of(const State& state, const Task& task, std::string_view place);
-/// The next time after `now` at which something is no longer held; none if time alone frees nothing. No record says so:
-/// who waits looks again then.
+/// The next time after `now` at which something is no longer held, or the time of a task has come; none if time alone
+/// frees nothing. No record says so: who waits looks again then.
 [[nodiscard]] std::optional<TimeUs> next_hold_end(const State& state, TimeUs now);
 
 /// "pipeline:delivery is held until 2026-12-24T08:00:00.000000Z: holidays"
 std::string in_words(const HeldBy& held);
+/// "its time has not come: not before 2026-12-24T08:00:00.000000Z". Requires: task.not_before.
+std::string early_in_words(const Task& task);
 
 }  // namespace pawl

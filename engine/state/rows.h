@@ -137,6 +137,8 @@ struct Task {
   std::optional<std::string> principal;  // the authenticated submitter
   std::optional<Version> let_through;    // the version at which an operator lets it past what holds it
   std::optional<ApprovalRow> approval;
+  std::optional<std::int64_t> priority;  // never 0: that is none
+  std::optional<TimeUs> not_before;      // no work on it starts earlier
 
   std::uint64_t hash = 0;  // of the row; maintained by State, not part of the row
 };
@@ -437,6 +439,8 @@ void visit(RowOf<Task> auto& row, V&& field) {
   field(22, "principal", row.principal);
   field(23, "let_through", row.let_through);
   field(24, "approval", row.approval);
+  field(25, "priority", row.priority);
+  field(26, "not_before_us", row.not_before);
 }
 
 template <class V>

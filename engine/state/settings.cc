@@ -224,6 +224,10 @@ std::vector<SettingKey> make_setting_keys() {
                            number("queue.max_concurrency", &S::queue, &S::Queue::max_concurrency, {1, 1'000'000},
                                   {"how many jobs run at once, in all repositories together",
                                    "when lowered, running jobs go on and no new job starts until fewer are running"})),
+      since_rules_2(number(
+          "queue.priority_s", &S::queue, &S::Queue::priority_s, {0, day_s},
+          {"how much earlier a task's jobs count as queued for each level of its priority; 0: priorities are ignored",
+           "a job is overtaken only by jobs that were queued at most 200 times this after it (SPEC §4)"})),
       flag("queue.serial_per_repo", &S::queue, &S::Queue::serial_per_repo,
            {"whether a repository has at most one running job", "jobs already running go on"}),
       since_rules_2(number("quota.boots", &S::quota, &S::Quota::boots, {1, 1'000'000},

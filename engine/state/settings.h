@@ -31,6 +31,7 @@ struct Settings {
     std::int64_t max_concurrency = 1;
     bool serial_per_repo = true;
     std::string cancelled_dependency = "release";  // or "hold"
+    std::int64_t priority_s = 600;                 // 0: priorities are ignored
   };
   struct Job {
     std::int64_t max_attempts = 2;

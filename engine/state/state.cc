@@ -263,7 +263,8 @@ void State::follow_settings() {
     }
     indexes.claimable.close_only(closed);
   }
-  if (settings_.queue.cancelled_dependency != were.cancelled_dependency) {
+  if (settings_.queue.cancelled_dependency != were.cancelled_dependency ||
+      settings_.queue.priority_s != were.priority_s) {
     for (const JobId id : indexes.queued) claims_moved_.push_back(jobs.find(id)->task);
   }
 }

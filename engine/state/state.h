@@ -68,6 +68,7 @@ struct Indexes {
   ClaimableJobs claimable;
   // Queued jobs in a retry pause, by agent and then by the end of the pause.
   std::map<std::string, std::set<std::pair<TimeUs, JobId>>> paused;
+  std::set<std::pair<TimeUs, TaskId>> not_before;  // the live tasks that have such a time, by it; it may be over
   std::set<JobId> running;
   std::set<std::pair<TaskId, JobId>> barred;      // jobs that left a process behind
   std::set<std::pair<TimeUs, JobId>> claim_ends;  // running jobs whose claim has a ttl, by its end
@@ -197,7 +198,7 @@ class State {
   std::vector<TaskId> touched_;       // by the current group
   std::vector<TaskId> claims_moved_;  // whose queued jobs follow_claimable() looks at
   FreedClaims freed_;
-  bool holds_touched_ = false;  // by the current record, or an override
+  bool holds_touched_ = false;  // by the current record, or an override, or the time of a task
 };
 
 /// "'shpo' is not a declared repository; did you mean …": the message for an unknown repository. It suggests only

@@ -34,7 +34,9 @@ const Row& either(const Row* before, const Row* after) {
 }  // namespace
 
 void State::index_names(const Task* before, const Task* after) {
-  if (before && after && before->let_through != after->let_through) holds_touched_ = true;
+  if (before && after && (before->let_through != after->let_through || before->not_before != after->not_before)) {
+    holds_touched_ = true;
+  }
   const TaskId id = either(before, after).id;
   const auto leave = [&](auto& tasks_of, const std::string& name) {
     const auto found = tasks_of.find(name);
@@ -86,6 +88,8 @@ void State::index(const Task* before, const Task* after) {
   if (was_live) {
     for (const TaskId dependency : before->depends_on) indexes.dependents.erase({dependency, task.id});
   }
+  if (was_live && before->not_before) indexes.not_before.erase({*before->not_before, task.id});
+  if (is_live && after->not_before) indexes.not_before.emplace(*after->not_before, task.id);
   claims_moved_.push_back(task.id);
   if (was_live != is_live) {
     const auto& dependents = indexes.dependents;
@@ -187,11 +191,11 @@ void State::follow_claimable() {
     for (auto at = open.lower_bound({id, JobId{0}}); at != open.end() && at->first == id; ++at) {
       const Job& job = *jobs.find(at->second);
       if (job.status != JobStatus::queued) continue;
-      const std::string& repo = tasks.find(id)->repo;
+      const Task& task = *tasks.find(id);
       if (claim_obstacle(*this, job) == Outcome::accepted) {
-        indexes.claimable.insert(repo, job.agent, job.id);
+        indexes.claimable.insert(task.repo, job.agent, turn_of(task, job, settings_.queue.priority_s));
       } else {
-        indexes.claimable.erase(repo, job.agent, job.id);
+        indexes.claimable.erase(task.repo, job.agent, job.id);
       }
     }
   }

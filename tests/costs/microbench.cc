@@ -110,7 +110,7 @@ void claim(benchmark::State& timing) {
   for (auto round : timing) {
     static_cast<void>(round);
     benchmark::DoNotOptimize(
-        first_claimable(*state, agents, JobId{0}, state->last_time, [](JobId) { return ClaimableJobs::Look::take; }));
+        first_claimable(*state, agents, {}, state->last_time, [](JobId) { return ClaimableJobs::Look::take; }));
   }
 }
 

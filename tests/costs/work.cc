@@ -233,7 +233,7 @@ std::shared_ptr<Machine> with_queue(unsigned jobs) {
 std::function<std::uint64_t()> claim_search(unsigned jobs) {
   return [machine = with_queue(jobs)] {
     static const std::vector<std::string> agents{std::string(bench::agent_name)};
-    PAWL_ASSERT(first_claimable(machine->decider.state(), agents, JobId{0}, machine->now,
+    PAWL_ASSERT(first_claimable(machine->decider.state(), agents, {}, machine->now,
                                 [](JobId) { return ClaimableJobs::Look::take; }) == JobId{1});
     return 1U;
   };

@@ -632,6 +632,7 @@ void Story::tell() {
   send_operators(*this);
   send_holder(*this);
   send_people(*this);
+  send_impatient(*this);
   send_fool(*this);
   send_crowd(*this);
   send_liar(*this);

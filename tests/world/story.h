@@ -61,13 +61,14 @@ enum class Hostility : std::uint8_t {
   lies,           // by a party that may work, about others' work and its own
   hold,           // people who hold places, forget that they did, and let tasks past
   answers,        // to a gate's question that are wrong, late, doubled, or another's
+  turn,           // people who change priorities, and put tasks off
 };
-constexpr std::array<std::string_view, 35> hostility_names = {
-    "kill",        "power_cut",   "torn_write",  "failed_sync", "full_disk",   "flip",       "clock_jump",
-    "stall",       "reboot",      "stubborn",    "late_effect", "bad_exit",    "red_gate",   "sleepy_worker",
-    "dead_worker", "lost_answer", "settings",    "kill_switch", "cancel",      "force",      "nonsense",
-    "crowd",       "meddling",    "remote",      "unseen",      "death_watch", "clean_stop", "sleep",
-    "downtime",    "restore",     "naive_probe", "branches",    "lies",        "hold",       "answers"};
+constexpr std::array<std::string_view, 36> hostility_names = {
+    "kill",     "power_cut",   "torn_write",  "failed_sync", "full_disk", "flip",          "clock_jump",  "stall",
+    "reboot",   "stubborn",    "late_effect", "bad_exit",    "red_gate",  "sleepy_worker", "dead_worker", "lost_answer",
+    "settings", "kill_switch", "cancel",      "force",       "nonsense",  "crowd",         "meddling",    "remote",
+    "unseen",   "death_watch", "clean_stop",  "sleep",       "downtime",  "restore",       "naive_probe", "branches",
+    "lies",     "hold",        "answers",     "turn"};
 
 /// What the driver met on its system; reaches.txt names each as "Driver MARK".
 enum class Mark : std::uint8_t {
@@ -389,6 +390,8 @@ void send_operators(Story& story);
 /// Someone who holds places and lets tasks past, until the story mends.
 void send_holder(Story& story);
 void send_people(Story& story);
+/// Someone who changes priorities and puts tasks off, until the story mends.
+void send_impatient(Story& story);
 void send_fool(Story& story);
 void send_crowd(Story& story);
 void send_liar(Story& story);

@@ -192,7 +192,7 @@ class FolderLane final : public LoadLane {
     if (op.verb == Verb::claim) {
       resolve = [claimed, now = machine_.now()](const State& state, Group& group) {
         static const std::vector<std::string> agents{std::string(agent_name)};
-        *claimed = first_claimable(state, agents, JobId{0}, now, [](JobId) { return ClaimableJobs::Look::take; });
+        *claimed = first_claimable(state, agents, {}, now, [](JobId) { return ClaimableJobs::Look::take; });
         if (*claimed == JobId{0}) return false;
         static_cast<fb::JobClaimed*>(group.front().mutable_record().mutable_event())->mutate_job(raw(*claimed));
         return true;

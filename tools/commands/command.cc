@@ -70,13 +70,28 @@ po::options_description grammar_of(const Command& command) {
   return grammar;
 }
 
+/// "-5" is a number: no option begins with a digit.
+std::vector<po::option> negative_number(std::vector<std::string>& words) {
+  const std::string& word = words.front();
+  const bool is_one =
+      word.size() > 1 && word.front() == '-' && word.find_first_not_of("0123456789", 1) == std::string::npos;
+  if (!is_one) return {};
+  po::option number;
+  number.value = {word};
+  number.original_tokens = {word};
+  words.erase(words.begin());
+  return {number};
+}
+
 /// The words as Program_options parses them. Its exceptions are caught here.
 Result<std::vector<po::option>> told_apart(const Command& command, const std::vector<std::string>& words) {
   // No guessing: an abbreviation that is unique today may be ambiguous tomorrow.
   const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
   const po::options_description grammar = grammar_of(command);
   try {
-    return po::command_line_parser(words).options(grammar).style(style).allow_unregistered().run().options;
+    po::command_line_parser parser(words);
+    parser.options(grammar).style(style).allow_unregistered().extra_style_parser(negative_number);
+    return parser.run().options;
   } catch (const po::invalid_command_line_syntax& error) {
     const std::string given = error.get_option_name();
     const OptionSpec* option =

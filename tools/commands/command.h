@@ -116,6 +116,7 @@ extern const Command resume_command;
 extern const Command override_command;
 extern const Command approve_command;
 extern const Command reject_command;
+extern const Command priority_command;
 extern const Command leases_command;
 extern const Command release_command;
 extern const Command settings_command;

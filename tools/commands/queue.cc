@@ -57,11 +57,11 @@ std::string show_running(const json::value& queue) {
 }
 
 std::string show_queued(const json::value& queue) {
-  TextTable rows({"job", "item", "stage", "agent", "waits", "for"});
+  TextTable rows({"job", "item", "stage", "agent", "priority", "waits", "for", "ahead"});
   for (const json::value& job : queue.at("queued").as_array()) {
     const bool is_free = job.at("reason").is_null();
-    rows.add({cell(job, "id"), item_of(job), cell(job, "stage"), cell(job, "agent"), ago(queue, job.at("queued_at")),
-              is_free ? "a claim" : cell(job, "reason")});
+    rows.add({cell(job, "id"), item_of(job), cell(job, "stage"), cell(job, "agent"), cell(job, "priority"),
+              ago(queue, job.at("queued_at")), is_free ? "a claim" : cell(job, "reason"), cell(job, "ahead")});
   }
   return section(counted("queued", queue.at("jobs").at("queued")), rows);
 }

@@ -15,6 +15,7 @@
 #include "tools/commands/named_task.h"
 #include "tools/commands/output.h"
 #include "tools/commands/progress.h"
+#include "tools/commands/turn.h"
 #include "tools/commands/working_copy.h"
 
 namespace pawl {
@@ -110,6 +111,9 @@ Result<std::string> body_from(Client& client, const Arguments& arguments) {
     }
     body += ']';
   }
+  // A task that may start at once waits for nothing: there is nothing to clear.
+  const auto not_before = arguments.value("not-before");
+  body += PAWL_TRY(turn_members(arguments.value("priority"), not_before == "now" ? std::nullopt : not_before));
   return body + '}';
 }
 
@@ -293,6 +297,8 @@ const Command submit_command = {
                                     {"pipeline", "NAME", "the pipeline (default: the setting pipeline.default)"},
                                     {"stage", "STAGE", "where to begin (default: the pipeline's first stage)"},
                                     {"depends-on", "TASK,...", "tasks that must end before this one's jobs run"},
+                                    {"priority", "N", "-100 to 100: higher ones are served earlier (default: 0)"},
+                                    {"not-before", "TIME", "no work on it starts earlier"},
                                     {"wait", "", "show its progress until it ends"}}),
     .positional_min = 1,
     .positional_max = 1,

@@ -8,6 +8,7 @@
 #include "tools/commands/answers.h"
 #include "tools/commands/named_task.h"
 #include "tools/commands/output.h"
+#include "tools/commands/turn.h"
 
 namespace pawl {
 namespace {
@@ -24,8 +25,8 @@ std::string show_task(const json::value& answer) {
 
 std::string show_list(const json::array& tasks) {
   if (tasks.empty()) return "no tasks\n";
-  return table_of(
-      tasks, {"task=id", "work item=work_item", "repo", "branch", "stage", "version", "blocked", "since=entered_at"});
+  return table_of(tasks, {"task=id", "work item=work_item", "repo", "branch", "stage", "version", "priority", "blocked",
+                          "since=entered_at"});
 }
 
 std::string show_history(const json::array& records) {
@@ -58,6 +59,17 @@ std::string pipeline_text(Client& client, const json::value& task) {
   return name + "record " + record + " defined it";
 }
 
+/// What `stuck` says about a task, even if its turn comes by itself; empty if it says nothing, or cannot be asked.
+std::string why_it_waits(Client& client, std::uint64_t task) {
+  const auto answer =
+      call(client, {.method = "GET", .path = "/v1/stuck?all=true&limit=1&after=" + std::to_string(task - 1)});
+  if (!answer) return {};
+  for (const json::value& row : answer->at("items").as_array()) {
+    if (cell(row, "task") == std::to_string(task)) return cell(row, "detail");
+  }
+  return {};
+}
+
 Exit run_task(const Arguments& arguments) {
   // With a word, --repo names its repository. --work-item without a word lists, since several may match.
   if (arguments.positional().empty()) return run_list(arguments, list_path(arguments), show_list);
@@ -66,9 +78,12 @@ Exit run_task(const Arguments& arguments) {
   const auto task = task_of_word(caller->client, arguments.positional()[0], arguments.value_or("repo", ""));
   if (!task) return fail(task.error());
   if (arguments.has("history")) return run_list(arguments, path_of(*task) + "/history", show_history);
-  return run_call(arguments, {.method = "GET", .path = path_of(*task)}, [&caller](const json::value& answer) {
+  return run_call(arguments, {.method = "GET", .path = path_of(*task)}, [&caller, &task](const json::value& answer) {
     json::value shown = part_of(answer, "task");
-    if (shown.is_object()) shown.get_object()["pipeline"] = pipeline_text(caller->client, shown);
+    if (shown.is_object()) {
+      shown.get_object()["pipeline"] = pipeline_text(caller->client, shown);
+      if (const std::string why = why_it_waits(caller->client, *task); !why.empty()) shown.get_object()["waits"] = why;
+    }
     return fields_of(shown);
   });
 }
@@ -173,6 +188,34 @@ Exit run_override(const Arguments& arguments) {
   return post(arguments, {.action = "override", .body = always(reason_body(arguments)), .show = show_task});
 }
 
+/// "task 3 (W-1 of shop): review, version 4; priority 5, not before 2026-12-24 18:00:00 +01:00"
+std::string show_turn(const json::value& answer) {
+  const json::value& task = part_of(answer, "task");
+  const bool waits =
+      task.is_object() && task.get_object().contains("not_before_at") && !task.at("not_before_at").is_null();
+  return task_line(task) + "; priority " + cell(task, "priority") +
+         (waits ? ", not before " + cell(task, "not_before_at") : std::string()) + '\n';
+}
+
+Exit run_priority(const Arguments& arguments) {
+  const std::size_t names = arguments.has("work-item") ? 0 : 1;
+  const std::vector<std::string>& words = arguments.positional();
+  const bool has_level = words.size() > names;
+  const std::optional<std::string> level = has_level ? std::optional(words.back()) : std::nullopt;
+  const auto turn = turn_members(level, arguments.value("not-before"));
+  if (!turn) return fail(turn.error());
+  if (turn->empty()) return fail(Exit::usage, "priority: give a number from -100 to 100, or --not-before");
+  std::string body = '{' + turn->substr(1);
+  if (const auto reason = arguments.value("reason")) {
+    body += ",\"reason\":";
+    append_json_text(body, *reason);
+  }
+  return post(arguments, {.action = "priority",
+                          .body = always(body + '}'),
+                          .show = show_turn,
+                          .words = has_level ? std::size_t{1} : std::size_t{0}});
+}
+
 Exit run_note(const Arguments& arguments) {
   const auto body = [](const std::vector<std::string>& words) { return json_object("text", words[0]); };
   return post(arguments, {.action = "note", .body = body, .show = show_task, .words = 1});
@@ -258,6 +301,18 @@ const Command override_command = {
     .options = with_task_options({reason_option}),
     .positional_max = 1,
     .run = run_override};
+
+const Command priority_command = {
+    .name = "priority",
+    .arguments = "TASK [N]",
+    .summary = "Changes when it is a task's turn: its priority, or the time before which it does not start",
+    .details =
+        "N is from -100 to 100. Each level counts as if the task's jobs had been queued that much earlier (setting\n"
+        "queue.priority_s), so a job that waits long enough overtakes every priority. What has begun goes on.\n",
+    .options = with_task_options(
+        {{"not-before", "TIME", "no work on it starts earlier; 'now': it need not wait"}, reason_option}),
+    .positional_max = 2,
+    .run = run_priority};
 
 const Command note_command = {.name = "note",
                               .arguments = "TASK TEXT",

@@ -39,6 +39,7 @@ bool is_of_deliveries(fb::Event type) {
     case fb::Event::HoldOverridden:
     case fb::Event::ApprovalAsked:
     case fb::Event::ApprovalGiven:
+    case fb::Event::TaskPrioritized:
       return true;
     default:
       return false;

@@ -74,6 +74,11 @@ void tell_end_of_attempt(const Refused& refused) {
 }
 
 /// For a refusal that is not listed, the story shows its detail, if it has one.
+/// The machine's own words.
+void tell_detail(const Refused& it) {
+  if (!it.scene.applied.detail.empty()) it.narration.notes.push_back(it.scene.applied.detail);
+}
+
 const std::vector<Obstacle>& obstacles() {
   static const std::vector<Obstacle> all{
       {Outcome::lease_held, {}, tell_holder},
@@ -120,11 +125,8 @@ const std::vector<Obstacle>& obstacles() {
       {Outcome::serial_gate, "another job of the same repository was running"},
       {Outcome::limit, "the concurrency limit was reached"},
       {Outcome::dependency, "a task that it waits for was not finished"},
-      {Outcome::held,
-       {},
-       [](const Refused& it) {
-         if (!it.scene.applied.detail.empty()) it.narration.notes.push_back(it.scene.applied.detail);
-       }},
+      {Outcome::held, {}, tell_detail},
+      {Outcome::not_yet, {}, tell_detail},
       {Outcome::skipped, "another record of its group was refused"},
   };
   return all;

@@ -85,6 +85,8 @@ Narration tell(const Scene& scene, const fb::TaskCreated& event) {
   }
   Narration narration{does(scene, "creates", rest), {}, {}};
   for (const std::uint64_t id : *event.depends_on()) narration.notes.emplace_back("it waits for task " + number(id));
+  if (event.priority()) narration.notes.emplace_back("its priority is " + std::to_string(*event.priority()));
+  if (event.not_before()) narration.notes.emplace_back("it does not start before " + rfc3339({*event.not_before()}));
   return narration;
 }
 
@@ -431,8 +433,7 @@ Narration tell(const Scene& scene, const fb::FreezePlanned& event) {
 
 Narration tell(const Scene& scene, const fb::ApprovalAsked& event) {
   const std::string commit = event.head() && event.head()->size() > 0 ? " at " + event.head()->str() : std::string();
-  Narration narration{
-      does(scene, "asks", " for an approval of version " + number(event.version()) + commit), {}, {}};
+  Narration narration{does(scene, "asks", " for an approval of version " + number(event.version()) + commit), {}, {}};
   const Task* task = scene.state.tasks.find(TaskId{event.task()});
   const ApprovalRow* question = task ? question_of(*task) : nullptr;
   if (question && question->seq == Seq{scene.record.stamp()->seq()}) {
@@ -446,6 +447,19 @@ Narration tell(const Scene& scene, const fb::ApprovalGiven& event) {
   return {does(scene, event.approved() ? "approves" : "rejects",
                " version " + number(event.version()) + " as " + principal_of(scene.record) + as +
                    after_colon(event.reason())),
+          {},
+          {}};
+}
+
+Narration tell(const Scene& scene, const fb::TaskPrioritized& event) {
+  std::string what;
+  const auto add = [&](const std::string& part) { what += (what.empty() ? ": " : ", ") + part; };
+  if (event.priority()) add("priority " + std::to_string(*event.priority()));
+  if (event.not_before()) add("not before " + rfc3339({*event.not_before()}));
+  if (event.clear_not_before()) add("it need not wait for its time");
+  return {does(scene, "sets",
+               " the turn of " + task_text(scene, TaskId{event.task()}) + what +
+                   (event.reason() && event.reason()->size() > 0 ? "; " + event.reason()->str() : "")),
           {},
           {}};
 }

@@ -153,7 +153,7 @@ class RandomStory : public Rules {
   Proposal something() {
     const Who who = someone();
     const Requester by = requester(who);
-    switch (dice_.roll(32)) {
+    switch (dice_.roll(34)) {
       case 0:
         return boot_event(who);
       case 1:
@@ -220,6 +220,9 @@ class RandomStory : public Rules {
         return blocking(by);
       case 30:
         return propose(by, task_unblocked(task_id()));
+      case 31:
+      case 32:
+        return turn_changed(by);
       default:
         return ending(by);
     }
@@ -240,7 +243,9 @@ class RandomStory : public Rules {
   }
 
   Proposal setting(const Requester& by) {
-    switch (dice_.roll(9)) {
+    switch (dice_.roll(10)) {
+      case 9:
+        return propose(by, setting_changed("queue.priority_s", static_cast<std::int64_t>(dice_.roll(3) * 30)));
       case 7:
         return propose(
             by, setting_changed("queue.cancelled_dependency", std::string(dice_.one_in(2) ? "hold" : "release")));
@@ -275,6 +280,20 @@ class RandomStory : public Rules {
     event.stage = dice_.one_in(3) ? "" : dice_.pick(stages_);
     if (dice_.one_in(15)) event.pipeline = "express";
     if (dice_.one_in(4)) event.depends_on = {raw(task_id())};
+    if (dice_.one_in(3)) event.priority = some_priority();
+    if (dice_.one_in(6)) event.not_before = soon();
+    return propose(by, event);
+  }
+
+  std::int64_t some_priority() { return static_cast<std::int64_t>(dice_.roll(205)) - 102; }
+  std::int64_t soon() { return plus_s(state.last_time, static_cast<std::int64_t>(dice_.roll(100)) - 10).us; }
+
+  Proposal turn_changed(const Requester& by) {
+    fb::TaskPrioritizedT event;
+    event.task = raw(task_id());
+    if (dice_.one_in(2)) event.priority = some_priority();
+    if (dice_.one_in(2)) event.not_before = soon();
+    event.clear_not_before = dice_.one_in(4);
     return propose(by, event);
   }
 
@@ -356,7 +375,9 @@ TEST(Randomly, proposed_events_keep_every_invariant_and_replay) {
       {"BootEnded", {"unknown_boot"}},
       {"PipelineDefined", {"bad_pipeline"}},
       {"SettingChanged", {"unknown_setting", "bad_value"}},
-      {"TaskCreated", {"unknown_task", "duplicate_work_item", "relaunch", "unknown_pipeline", "unknown_stage"}},
+      {"TaskCreated",
+       {"unknown_task", "duplicate_work_item", "relaunch", "unknown_pipeline", "unknown_stage", "bad_priority"}},
+      {"TaskPrioritized", {"unknown_task", "terminal", "bad_priority", "bad_time"}},
       {"StageTransition",
        {"unknown_task", "terminal", "version_conflict", "no_such_edge", "committed", "outcome_unknown",
         "steps_unfinished", "blocked", "dependency", "lease_required", "lease_held", "stale_token"}},
@@ -367,7 +388,7 @@ TEST(Randomly, proposed_events_keep_every_invariant_and_replay) {
       {"LeaseReclaimed", {"not_held", "stale_token"}},
       {"JobQueued", {"unknown_task", "terminal", "blocked", "cancel_requested", "no_agent", "already_queued"}},
       {"JobClaimed",
-       {"unknown_job", "unknown_boot", "stale_boot", "not_queued", "blocked", "dependency", "retry_delay",
+       {"unknown_job", "unknown_boot", "stale_boot", "not_queued", "blocked", "dependency", "retry_delay", "not_yet",
         "serial_gate", "limit"}},
       {"RunStarted", {"unknown_job", "not_running", "stale_attempt", "not_owner"}},
       {"RunExited", {"unknown_job", "not_running", "stale_attempt", "not_owner", "already_exited"}},

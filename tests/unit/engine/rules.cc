@@ -37,6 +37,7 @@ void expect_equal(const Indexes& left, const Indexes& right) {
   EXPECT_EQ(left.blocked, right.blocked);
   EXPECT_EQ(left.cancel_standing, right.cancel_standing);
   EXPECT_EQ(left.paused, right.paused);
+  EXPECT_EQ(left.not_before, right.not_before);
   EXPECT_EQ(left.barred, right.barred);
   EXPECT_EQ(left.claim_ends, right.claim_ends);
   EXPECT_EQ(left.dependents, right.dependents);
@@ -62,23 +63,27 @@ std::set<JobId> claimable_jobs(const State& state) {
 }
 
 JobId first_of(const State& state, const std::vector<std::string>& agents, TimeUs now) {
-  return first_claimable(state, agents, JobId{0}, now, [](JobId) { return ClaimableJobs::Look::take; });
+  return first_claimable(state, agents, {}, now, [](JobId) { return ClaimableJobs::Look::take; });
 }
 
 /// For any claimer, the index finds the same jobs as a walk over the whole queue.
 void expect_found(const State& state, TimeUs now) {
-  std::map<std::string, JobId> first;  // by agent
+  std::map<std::string, ClaimTurn> first;  // by agent
   for (const JobId id : state.indexes.queued) {
-    if (claim_outcome(state, id, now) == Outcome::accepted) first.emplace(state.jobs.find(id)->agent, id);
+    if (claim_outcome(state, id, now) != Outcome::accepted) continue;
+    const Job& job = *state.jobs.find(id);
+    const ClaimTurn turn = turn_of(state, job);
+    const auto [known, is_new] = first.emplace(job.agent, turn);
+    if (!is_new && turn < known->second) known->second = turn;
   }
   std::vector<std::string> agents;
-  JobId of_all{0};
-  for (const auto& [agent, id] : first) {
-    EXPECT_EQ(first_of(state, {agent}, now), id) << agent;
-    if (of_all == JobId{0} || id < of_all) of_all = id;
+  std::optional<ClaimTurn> of_all;
+  for (const auto& [agent, turn] : first) {
+    EXPECT_EQ(first_of(state, {agent}, now), turn.job) << agent;
+    if (!of_all || turn < *of_all) of_all = turn;
     agents.push_back(agent);
   }
-  EXPECT_EQ(first_of(state, agents, now), of_all);
+  EXPECT_EQ(first_of(state, agents, now), of_all ? of_all->job : JobId{0});
   if (agents.empty()) {
     std::set<std::string> all;
     for (const JobId id : state.indexes.queued) all.insert(state.jobs.find(id)->agent);

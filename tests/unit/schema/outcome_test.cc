@@ -15,13 +15,17 @@ TEST(Outcome, numbers_on_disk_do_not_change) {
 }
 
 TEST(Outcome, each_is_found_by_its_name_and_its_number) {
-  for (std::uint16_t number = 0; number < outcome_rows.size(); ++number) {
+  std::size_t found = 0;
+  for (std::size_t number = 0; number < outcome_numbers; ++number) {
     const auto outcome = outcome_numbered(number);
-    ASSERT_TRUE(outcome) << number;
+    if (!outcome) continue;
+    ++found;
+    EXPECT_EQ(static_cast<std::size_t>(*outcome), number);
     EXPECT_EQ(outcome_named(name(*outcome)), outcome);
     EXPECT_EQ(row_of(*outcome).outcome, *outcome);
   }
-  EXPECT_EQ(outcome_numbered(static_cast<std::uint16_t>(outcome_rows.size())), std::nullopt);
+  EXPECT_EQ(found, outcome_rows.size());
+  EXPECT_EQ(outcome_numbered(outcome_numbers), std::nullopt);
   EXPECT_EQ(outcome_numbered(65535), std::nullopt);
   EXPECT_EQ(outcome_named("?"), std::nullopt);
   EXPECT_EQ(outcome_named(""), std::nullopt);

@@ -4,7 +4,7 @@ import type { Case } from './everywhere';
 import { isDelivery } from './everywhere';
 import type { Document } from './document';
 import { until } from './pawld';
-import type { Exchange, How, World } from './world';
+import { in2099, type Exchange, type How, type World } from './world';
 import type { Request } from './wire';
 
 type Made = Request | { request: Request; how: How };
@@ -59,6 +59,8 @@ const tasks: Record<string, Case[]> = {
     asks('unknown_repo', 422, (world) => taskOf({ work_item: world.fresh('W'), repo: 'shpo' })),
     asks('unknown_pipeline', 422, (world) => taskOf({ work_item: world.fresh('W'), pipeline: 'none' })),
     asks('unknown_stage', 422, (world) => taskOf({ work_item: world.fresh('W'), stage: 'nowhere' })),
+    asks('bad_priority', 422, (world) => taskOf({ work_item: world.fresh('W'), priority: -101 })),
+    asks('a turn', 201, (world) => taskOf({ work_item: world.fresh('W'), priority: -5, not_before: in2099 })),
     asks('no_branch', 422, (world) => taskOf({ work_item: world.fresh('W'), repo: 'depot', branch: 'knwon' })),
     asks('a branch of origin', 201, (world) => taskOf({ work_item: world.fresh('W'), repo: 'depot', branch: 'known' })),
   ],
@@ -75,6 +77,7 @@ const tasks: Record<string, Case[]> = {
     asks('steps_unfinished', 409, async (world) => move(await world.submit({ stage: 'ship' }), 'done')),
     asks('blocked', 409, async (world) => move(await world.blocked(), 'ship')),
     asks('dependency', 409, async (world) => move(await world.submit({ depends_on: [await world.submit()] }), 'ship')),
+    asks('not_yet', 409, async (world) => move(await world.putOff(), 'ship')),
     asks('held', 409, async (world) => move(await world.heldBack(), 'ship')),
     asks('not_approved', 409, async (world) => move(await world.asked(), 'deliver')),
     asks('lease_required', 409, async (world) => {
@@ -158,6 +161,16 @@ const tasks: Record<string, Case[]> = {
       return onTask(task, 'approval', { version: 1, approved: true });
     }),
   ],
+  'POST /v1/tasks/{id}/priority': [
+    asks('a time', 200, async (world) => onTask(await world.submit(), 'priority', { not_before: in2099, reason: 'r' })),
+    asks('no time', 200, async (world) => onTask(await world.putOff(), 'priority', { clear_not_before: true })),
+    asks('malformed', 400, async (world) => onTask(await world.submit(), 'priority', { reason: 'r' })),
+    asks('terminal', 409, async (world) => onTask(await world.cancelled(), 'priority', { priority: 5 })),
+    asks('bad_priority', 422, async (world) => onTask(await world.submit(), 'priority', { priority: 101 })),
+    asks('bad_time', 422, async (world) =>
+      onTask(await world.submit(), 'priority', { not_before: in2099, clear_not_before: true }),
+    ),
+  ],
   'POST /v1/tasks/{id}/gate': [
     asks('version_conflict', 409, async (world) => onTask(await world.submit(), 'gate', { gate: 'build', version: 7 })),
   ],
@@ -200,6 +213,11 @@ const tasks: Record<string, Case[]> = {
         { task, headers: { 'Pawl-Boot': await world.boot() } },
         { type: 'StepStarted', version: 1, step: 'merge', to: 'done' },
       );
+    }),
+    asks('not_yet', 409, async (world) => {
+      const at = await world.shipping();
+      await world.delay(at.task);
+      return world.startOf(at);
     }),
     asks('held', 409, async (world) => {
       const at = await world.shipping();
@@ -292,6 +310,9 @@ const leases: Record<string, Case[]> = {
       const task = await world.submit({ depends_on: [await world.submit()] });
       return post('/v1/leases', { key: `task:${task}`, owner: world.owner(await world.boot()) });
     }),
+    asks('not_yet', 409, async (world) =>
+      post('/v1/leases', { key: `task:${await world.putOff()}`, owner: world.owner(await world.boot()) }),
+    ),
     asks('held', 409, async (world) =>
       post('/v1/leases', { key: `task:${await world.heldBack()}`, owner: world.owner(await world.boot()) }),
     ),

@@ -2,7 +2,7 @@
 // alike (tests/contract/everywhere.ts) is tried with these.
 import { delivery } from './deliveries';
 import type { Request } from './wire';
-import type { World } from './world';
+import { in2099, type World } from './world';
 
 type Ready = (world: World) => Promise<Request>;
 
@@ -182,10 +182,15 @@ export const ready: Record<string, Ready> = {
     await world.hold(task);
     return { method: 'POST', path: `/v1/tasks/${task}/override`, body: { reason: 'it cannot wait', version: 1 } };
   },
+  'POST /v1/tasks/{id}/priority': async (world) => ({
+    method: 'POST',
+    path: `/v1/tasks/${await world.submit()}/priority`,
+    body: { priority: 5, not_before: in2099, reason: 'after the holidays' },
+  }),
   'POST /v1/holds': async (world) => ({
     method: 'POST',
     path: '/v1/holds',
-    body: { place: `task:${await world.submit()}`, until: '2099-12-24T18:00:00.000000Z', reason: 'not now' },
+    body: { place: `task:${await world.submit()}`, until: in2099, reason: 'not now' },
   }),
   'DELETE /v1/holds': async (world) => {
     const task = await world.submit();

@@ -9,6 +9,9 @@ import { secrets } from './deliveries';
 
 type Json = Record<string, any>;
 
+/// A time that does not come.
+export const in2099 = '2099-12-24T18:00:00.000000Z';
+
 /// What each token may do.
 const roles = {
   operator: 'operate',
@@ -365,6 +368,16 @@ export class World {
   async heldBack(more: Json = {}): Promise<number> {
     const task = await this.submit(more);
     await this.hold(task);
+    return task;
+  }
+
+  /// It is not the task's time.
+  async delay(task: number): Promise<void> {
+    await this.ok({ method: 'POST', path: `/v1/tasks/${task}/priority`, body: { not_before: in2099 } });
+  }
+  async putOff(): Promise<number> {
+    const task = await this.submit();
+    await this.delay(task);
     return task;
   }
 

@@ -78,6 +78,20 @@ TEST_F(Advance, held_task_waits_before_anything_is_asked_and_goes_on_once_it_is_
   EXPECT_EQ(go().result, AdvanceResult::advanced) << "no record has said that it is over";
 }
 
+TEST_F(Advance, task_waits_for_its_time_before_anything_is_asked) {
+  fb::TaskPrioritizedT later;
+  later.task = raw(task);
+  later.not_before = plus_s(machine.now(), 60).us;
+  ASSERT_EQ(machine.propose(propose_group(requester("operator"), later)).outcome, Outcome::accepted);
+  const AdvanceAnswer answer = go();
+  EXPECT_EQ(answer.result, AdvanceResult::waiting);
+  EXPECT_EQ(answer.awaited, Awaited::hold);
+  EXPECT_TRUE(answer.reason.starts_with("not_yet: its time has not come")) << answer.reason;
+  EXPECT_TRUE(world.ran.empty());
+  machine.set_now(plus_s(machine.now(), 60));
+  EXPECT_EQ(go().result, AdvanceResult::advanced) << "no record has said that its time has come";
+}
+
 TEST_F(Advance, held_repository_waits_and_takes_neither_lease) {
   ASSERT_EQ(acquire("repo:shop", "webhook").outcome, Outcome::accepted);
   const AdvanceAnswer answer = go();

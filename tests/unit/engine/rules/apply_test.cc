@@ -49,9 +49,9 @@ TEST_F(Apply, what_is_queued_behind_a_taken_repository_wakes_no_claim) {
 
   const std::string agent = state.jobs.find(running)->agent;
   const auto take = [](JobId) { return ClaimableJobs::Look::take; };
-  EXPECT_EQ(first_claimable(state, std::vector{agent}, JobId{0}, now, take), JobId{0});
+  EXPECT_EQ(first_claimable(state, std::vector{agent}, {}, now, take), JobId{0});
   EXPECT_TRUE(must(job_finished(running, 1, fb::JobResult::failed)).applied.front().frees.any());
-  EXPECT_NE(first_claimable(state, std::vector{agent}, JobId{0}, now, take), JobId{0});
+  EXPECT_NE(first_claimable(state, std::vector{agent}, {}, now, take), JobId{0});
 }
 
 TEST_F(Apply, a_job_wakes_only_the_claims_of_its_agent) {
@@ -66,13 +66,15 @@ TEST_F(Apply, job_that_is_passed_over_leaves_the_next_to_be_found) {
   const std::vector<std::string> agents{state.jobs.find(first)->agent};
   using Look = ClaimableJobs::Look;
   const auto found_without = [&](JobId other) {
-    return first_claimable(state, agents, JobId{0}, now,
+    return first_claimable(state, agents, {}, now,
                            [&](JobId id) { return id == other ? Look::pass_over : Look::take; });
   };
   EXPECT_EQ(found_without(first), second);
   EXPECT_EQ(found_without(second), first);
-  EXPECT_EQ(first_claimable(state, agents, next(first), now, [](JobId) { return Look::take; }), second);
-  EXPECT_EQ(first_claimable(state, agents, JobId{0}, now, [](JobId) { return Look::stop; }), JobId{0});
+  EXPECT_EQ(
+      first_claimable(state, agents, turn_of(state, *state.jobs.find(second)), now, [](JobId) { return Look::take; }),
+      second);
+  EXPECT_EQ(first_claimable(state, agents, {}, now, [](JobId) { return Look::stop; }), JobId{0});
 }
 
 }  // namespace

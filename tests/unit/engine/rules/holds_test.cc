@@ -98,7 +98,7 @@ TEST_F(HoldPlaced, every_place_of_a_task_keeps_its_job_from_being_claimed) {
     const Decided& refused = refuses(Outcome::held, job_claimed(queued, worker), worker);
     EXPECT_EQ(refused.applied[refused.deciding].detail, place + " is held by monitor: holidays");
     const std::vector<std::string> agents{"analyst"};
-    EXPECT_EQ(raw(first_claimable(state, agents, JobId{0}, now, [](JobId) { return ClaimableJobs::Look::take; })), 0U);
+    EXPECT_EQ(raw(first_claimable(state, agents, {}, now, [](JobId) { return ClaimableJobs::Look::take; })), 0U);
     must(hold_lifted(place));
   }
   claim(id);
@@ -293,7 +293,7 @@ TEST_F(FreezePlanned, begins_for_a_look_at_the_queue_when_it_begins_for_its_reco
   must(freeze_planned({{plus_s(now, -5), plus_s(now, 5)}}));
   const std::vector<std::string> agents{"analyst"};
   const auto take = [](JobId) { return ClaimableJobs::Look::take; };
-  EXPECT_EQ(raw(first_claimable(state, agents, JobId{0}, plus_s(now, -10), take)), 0U)
+  EXPECT_EQ(raw(first_claimable(state, agents, {}, plus_s(now, -10), take)), 0U)
       << "the clock is behind the log: a claim would be decided at the log's time";
 }
 
