@@ -136,7 +136,8 @@ function Keys({ close }: { close: () => void }): JSX.Element {
         ))}
       </dl>
       <p class="aside">
-        pawld {world.about.value?.version ?? ''} · boot <Name text={world.about.value?.boot ?? ''} class="mono" /> ·{' '}
+        pawld {world.about.value?.version ?? ''} · boot <Name text={world.about.value?.boot ?? ''} class="mono" />
+        {' · '}
         <a href="page/files/licences.txt">licences of what this page is built with</a>
       </p>
     </Dialog>

@@ -1,7 +1,7 @@
 // What an operator can do at this page: what each act sends, and what it will do, in words.
 import type { Client } from '../api/client';
 import { newKey } from '../api/client';
-import type { Definition } from '../api/types';
+import type { Definition, Stage } from '../api/types';
 import type { Entry } from './rows';
 
 export type Act =
@@ -107,7 +107,18 @@ export function titleOf(act: Act): string {
 }
 
 export const buttonOf = (act: Act): string =>
-  ({ advance: 'Advance', retry: 'Retry', unblock: 'Unblock', cancel: 'Cancel task', note: 'Add note', resolve: 'Resolve', release: 'Release', force: 'Release by force', reap: 'Run the reaper', setting: 'Set' })[act.kind];
+  ({
+    advance: 'Advance',
+    retry: 'Retry',
+    unblock: 'Unblock',
+    cancel: 'Cancel task',
+    note: 'Add note',
+    resolve: 'Resolve',
+    release: 'Release',
+    force: 'Release by force',
+    reap: 'Run the reaper',
+    setting: 'Set',
+  })[act.kind];
 
 /// Whether a reason can be recorded with it: by the act itself or, where the act has none, as a note before it.
 export function takesWhy(act: Act, entry: Entry | null): boolean {
@@ -124,6 +135,12 @@ function taskOfRelease(act: Act, entry: Entry | null): number | null {
   return act.kind === 'force' ? (entry?.task.id ?? null) : null;
 }
 
+function advanceWords(stage: Stage | null): string {
+  const gate = stage?.gate?.run ? `, runs the gate of ${stage.name} (at most ${stage.gate.timeout_s} s)` : '';
+  const move = stage ? `, and moves it to ${stage.to} if that is green` : ', and drives it over its forward edge';
+  return `pawld takes the lease of the task${gate}${move}.`;
+}
+
 /// What it will do, as sentences.
 export function effectsOf(act: Act, entry: Entry | null, definition: Definition | null): string[] {
   const task = entry?.task ?? null;
@@ -132,7 +149,7 @@ export function effectsOf(act: Act, entry: Entry | null, definition: Definition 
   const out: string[] = [];
   switch (act.kind) {
     case 'advance':
-      out.push(`pawld takes the lease of the task${stage?.gate?.run ? `, runs the gate of ${stage.name} (at most ${stage.gate.timeout_s} s)` : ''}${stage ? `, and moves it to ${stage.to} if that is green` : ', and drives it over its forward edge'}.`);
+      out.push(advanceWords(stage));
       for (const step of stage?.steps ?? []) {
         out.push(`On the way the step ${step.name} runs${step.irreversible ? ', which cannot be undone' : ''}.`);
       }
@@ -140,7 +157,11 @@ export function effectsOf(act: Act, entry: Entry | null, definition: Definition 
       break;
     case 'retry':
       if (task?.blocked) out.push('The task is no longer blocked.');
-      out.push(stage?.agent ? `A new job for ${stage.agent} is queued, with all its attempts.` : 'The stage has no agent: the daemon tries it again.');
+      out.push(
+        stage?.agent
+          ? `A new job for ${stage.agent} is queued, with all its attempts.`
+          : 'The stage has no agent: the daemon tries it again.',
+      );
       break;
     case 'unblock':
       out.push(task?.blocked ? `The block is lifted: ${task.blocked}` : 'The block is lifted.');
@@ -150,19 +171,30 @@ export function effectsOf(act: Act, entry: Entry | null, definition: Definition 
       if (running) out.push(`The running agent ${running.agent} (job ${running.id}) is ended first.`);
       if (entry?.lease) out.push(`It waits until the lease of ${entry.lease.owner.actor} is over.`);
       out.push('The task ends for good: it cannot be started again.', 'Its clone is removed.');
-      if (task?.branch) out.push(`The branch ${task.branch} is deleted at origin if this task began it and it has not moved since, unless it is kept.`);
+      if (task?.branch)
+        out.push(
+          `The branch ${task.branch} is deleted at origin if this task began it and it has not moved since, ` +
+            'unless it is kept.',
+        );
       break;
     case 'note':
       out.push('The sentence is added to the history of the task. Nothing else changes.');
       break;
     case 'resolve':
-      out.push(`It is recorded that the step ${act.step} happened, or that it did not, because you looked.`, 'pawl then goes on from there: what has happened is not done again.');
+      out.push(
+        `It is recorded that the step ${act.step} happened, or that it did not, because you looked.`,
+        'pawl then goes on from there: what has happened is not done again.',
+      );
       break;
     case 'release':
-      out.push(`The lease ${act.key} (token ${act.token}) is taken from its holder, whose next act with it is refused.`);
+      out.push(
+        `The lease ${act.key} (token ${act.token}) is taken from its holder, whose next act with it is refused.`,
+      );
       break;
     case 'force':
-      out.push(`The lease of ${act.work_item} in ${act.repo} is taken from its holder, whose next act with it is refused.`);
+      out.push(
+        `The lease of ${act.work_item} in ${act.repo} is taken from its holder, whose next act with it is refused.`,
+      );
       if (entry?.lease) out.push(`Its holder is ${entry.lease.owner.actor}, pid ${entry.lease.owner.pid}.`);
       break;
     case 'reap':
@@ -187,22 +219,33 @@ export async function carryOut(client: Client, act: Act, chosen: Chosen, entry: 
   switch (act.kind) {
     case 'advance':
       await noteOn(act.task, 'advanced by hand');
-      await client.act('POST', `v1/tasks/${act.task}/advance`, { body: entry ? { expected_version: entry.task.version } : {} });
+      await client.act('POST', `v1/tasks/${act.task}/advance`, {
+        body: entry ? { expected_version: entry.task.version } : {},
+      });
       return;
     case 'retry':
-      await client.act('POST', `v1/tasks/${act.task}/retry`, { body: { ...reason, ...(chosen.take !== '' && { take: chosen.take }) }, key });
+      await client.act('POST', `v1/tasks/${act.task}/retry`, {
+        body: { ...reason, ...(chosen.take !== '' && { take: chosen.take }) },
+        key,
+      });
       return;
     case 'unblock':
       await client.act('POST', `v1/tasks/${act.task}/unblock`, { body: reason, key });
       return;
     case 'cancel':
-      await client.act('POST', `v1/tasks/${act.task}/cancel`, { body: { ...reason, ...(chosen.keepBranch && { keep_branch: true }) }, key });
+      await client.act('POST', `v1/tasks/${act.task}/cancel`, {
+        body: { ...reason, ...(chosen.keepBranch && { keep_branch: true }) },
+        key,
+      });
       return;
     case 'note':
       await client.act('POST', `v1/tasks/${act.task}/note`, { body: { text: why }, key });
       return;
     case 'resolve':
-      await client.act('POST', `v1/tasks/${act.task}/resolve`, { body: { ...reason, step: act.step, happened: chosen.happened }, key });
+      await client.act('POST', `v1/tasks/${act.task}/resolve`, {
+        body: { ...reason, step: act.step, happened: chosen.happened },
+        key,
+      });
       return;
     case 'release':
       await noteOn(taskOfRelease(act, entry), 'lease released by hand');
@@ -210,7 +253,10 @@ export async function carryOut(client: Client, act: Act, chosen: Chosen, entry: 
       return;
     case 'force':
       await noteOn(taskOfRelease(act, entry), 'lease released by force');
-      await client.act('POST', 'transition-lease/release', { query: { work_item: act.work_item, repo: act.repo }, key });
+      await client.act('POST', 'transition-lease/release', {
+        query: { work_item: act.work_item, repo: act.repo },
+        key,
+      });
       return;
     case 'reap':
       await client.act('POST', 'v1/reaper/run', {});

@@ -10,7 +10,11 @@ export type Doing =
   | { kind: 'queued'; since: string; until: string | null }
   | { kind: 'idle' };
 
-export function doingOf({ task, job, lease }: Entry, definition: Definition | null, isDaemon: (boot: string) => boolean): Doing {
+export function doingOf(
+  { task, job, lease }: Entry,
+  definition: Definition | null,
+  isDaemon: (boot: string) => boolean,
+): Doing {
   const stage = definition?.stages.find(({ name }) => name === task.stage);
   const open = task.steps.find((step) => step.state === 'started' && step.version === task.version);
   if (open) {
@@ -20,9 +24,16 @@ export function doingOf({ task, job, lease }: Entry, definition: Definition | nu
   if (task.blocked !== null) return { kind: 'blocked', words: task.blocked };
   if (lease) {
     const isJudged = task.gate !== null && task.gate.version === task.version && task.gate.seq > lease.token;
-    const isGate = stage?.gate?.run && !isJudged && isDaemon(lease.owner.boot_id) && lease.edge?.startsWith(`${task.stage}->`);
+    const isGate =
+      stage?.gate?.run && !isJudged && isDaemon(lease.owner.boot_id) && lease.edge?.startsWith(`${task.stage}->`);
     if (isGate) {
-      return { kind: 'gate', name: task.stage, since: lease.acquired_at, seq: null, limitS: stage.gate?.timeout_s ?? null };
+      return {
+        kind: 'gate',
+        name: task.stage,
+        since: lease.acquired_at,
+        seq: null,
+        limitS: stage.gate?.timeout_s ?? null,
+      };
     }
     return { kind: 'held', by: lease.owner.actor, since: lease.acquired_at };
   }
@@ -38,8 +49,11 @@ export function doingOf({ task, job, lease }: Entry, definition: Definition | nu
 
 /// The last line that the task's gate or step printed, if it failed at this version.
 export function lastLineOf({ task }: Entry): string | null {
-  const step = [...task.steps].reverse().find(({ version, state, reason }) => version === task.version && state === 'failed' && reason);
+  const step = [...task.steps]
+    .reverse()
+    .find(({ version, state, reason }) => version === task.version && state === 'failed' && reason);
   if (step) return `${step.step}: ${step.reason ?? ''}`;
-  if (task.gate && task.gate.passed !== true && task.gate.version === task.version && task.gate.reason) return task.gate.reason;
+  if (task.gate && task.gate.passed !== true && task.gate.version === task.version && task.gate.reason)
+    return task.gate.reason;
   return null;
 }

@@ -122,7 +122,8 @@ export class World extends Rows {
           return;
         }
         // Others look back too: one after another, each has its turn.
-        if (!(error instanceof Refused && error.code === 'too_many_past')) this.standing.value = { kind: 'lost', words: errorWords(error) };
+        if (!(error instanceof Refused && error.code === 'too_many_past'))
+          this.standing.value = { kind: 'lost', words: errorWords(error) };
         await new Promise((done) => setTimeout(done, pauseMs));
       }
     }
@@ -171,7 +172,8 @@ export class World extends Rows {
     const about = await this.client.get<Readiness>('readyz').catch((error: unknown) => {
       const body = error instanceof Refused ? (error.body as Readiness | null) : null;
       if (body && typeof body.seq === 'number') return body;
-      if (body && body.reason === 'starting') throw new Refused(503, 'starting', 'pawld is starting: it replays its log');
+      if (body && body.reason === 'starting')
+        throw new Refused(503, 'starting', 'pawld is starting: it replays its log');
       throw error;
     });
     this.about.value = about;
@@ -182,7 +184,9 @@ export class World extends Rows {
       this.leasesVersion.value++;
     });
     for (const status of ['running', 'queued']) {
-      await this.client.pages<Job>('v1/jobs', { status }, (jobs) => batch(() => jobs.forEach((job) => this.putJob(job))));
+      await this.client.pages<Job>('v1/jobs', { status }, (jobs) =>
+        batch(() => jobs.forEach((job) => this.putJob(job))),
+      );
     }
     await this.readNewTasks();
   }
@@ -281,7 +285,9 @@ export class World extends Rows {
   private async catchUp(to: number, generation: number): Promise<void> {
     while (this.head.peek() < to && generation === this.generation) {
       try {
-        const response = await this.client.raw('GET', 'v1/events', { query: { after: this.head.peek(), limit: 10_000 } });
+        const response = await this.client.raw('GET', 'v1/events', {
+          query: { after: this.head.peek(), limit: 10_000 },
+        });
         const lines = (await response.text()).split('\n').filter((line) => line !== '');
         const next = Number(response.headers.get('Pawl-Next') ?? to);
         this.apply(lines.map((line) => JSON.parse(line) as LogRecord));

@@ -36,7 +36,15 @@ export function ask(act: Act): void {
 }
 
 /// Nothing for those who may not.
-export function ActButton({ act, class: kind = '', label }: { act: Act; class?: string; label?: string }): JSX.Element | null {
+export function ActButton({
+  act,
+  class: kind = '',
+  label,
+}: {
+  act: Act;
+  class?: string;
+  label?: string;
+}): JSX.Element | null {
   if (!mayOperate.value) return null;
   return (
     <button type="button" class={kind} onClick={() => ask(act)}>
@@ -50,8 +58,14 @@ function isTooLong(text: string, max: number): boolean {
 }
 
 function problemOf(act: Act, chosen: Chosen, wantsWhy: boolean): string | null {
-  const max = act.kind === 'note' ? noteMax : act.kind === 'advance' || act.kind === 'release' || act.kind === 'force' ? noteMax - 64 : whyMax;
-  if (wantsWhy && chosen.why.trim() === '') return act.kind === 'note' ? 'Write the note first.' : 'Say why: it goes into the record.';
+  const max =
+    act.kind === 'note'
+      ? noteMax
+      : act.kind === 'advance' || act.kind === 'release' || act.kind === 'force'
+        ? noteMax - 64
+        : whyMax;
+  if (wantsWhy && chosen.why.trim() === '')
+    return act.kind === 'note' ? 'Write the note first.' : 'Say why: it goes into the record.';
   if (isTooLong(chosen.why, max)) return `This is longer than ${max.toLocaleString('en')} bytes: shorten it.`;
   if (act.kind === 'resolve' && chosen.happened === null) return 'Choose whether the step happened.';
   return null;
@@ -85,7 +99,8 @@ function Form({ act, entry }: { act: Act; entry: Entry | null }): JSX.Element {
       notice.value = `Done: ${titleOf(act)}.`;
       close();
     } catch (error) {
-      problem.value = error instanceof Refused && error.status !== 0 ? `pawld refused this: ${error.message}` : errorWords(error);
+      problem.value =
+        error instanceof Refused && error.status !== 0 ? `pawld refused this: ${error.message}` : errorWords(error);
     } finally {
       isBusy.value = false;
     }
@@ -109,11 +124,21 @@ function Form({ act, entry }: { act: Act; entry: Entry | null }): JSX.Element {
           <fieldset>
             <legend>Has the step happened?</legend>
             <label class="check">
-              <input type="radio" name="happened" checked={chosen.value.happened === true} onChange={() => set({ happened: true })} />
+              <input
+                type="radio"
+                name="happened"
+                checked={chosen.value.happened === true}
+                onChange={() => set({ happened: true })}
+              />
               Yes: I looked, and it happened
             </label>
             <label class="check">
-              <input type="radio" name="happened" checked={chosen.value.happened === false} onChange={() => set({ happened: false })} />
+              <input
+                type="radio"
+                name="happened"
+                checked={chosen.value.happened === false}
+                onChange={() => set({ happened: false })}
+              />
               No: it did not happen, and it will not
             </label>
           </fieldset>
@@ -121,7 +146,10 @@ function Form({ act, entry }: { act: Act; entry: Entry | null }): JSX.Element {
         {act.kind === 'retry' && (
           <label class="field">
             If the branch has diverged
-            <select value={chosen.value.take} onChange={(event) => set({ take: event.currentTarget.value as Chosen['take'] })}>
+            <select
+              value={chosen.value.take}
+              onChange={(event) => set({ take: event.currentTarget.value as Chosen['take'] })}
+            >
               <option value="">leave it as it is</option>
               <option value="origin">take the commits of origin</option>
               <option value="ours">take those of the task's clone</option>
@@ -130,7 +158,11 @@ function Form({ act, entry }: { act: Act; entry: Entry | null }): JSX.Element {
         )}
         {act.kind === 'cancel' && (
           <label class="check">
-            <input type="checkbox" checked={chosen.value.keepBranch} onChange={(event) => set({ keepBranch: event.currentTarget.checked })} />
+            <input
+              type="checkbox"
+              checked={chosen.value.keepBranch}
+              onChange={(event) => set({ keepBranch: event.currentTarget.checked })}
+            />
             Keep the branch at origin
           </label>
         )}

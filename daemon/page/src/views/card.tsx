@@ -52,7 +52,12 @@ export function outputOf(entry: Entry): string | null {
 function State({ entry }: { entry: Entry }): JSX.Element {
   const { task, job } = entry;
   const doing = doingOf(entry, world.definitionOf(task.pipeline), (boot) => world.isDaemon(boot));
-  const attempt = job && job.attempts > 1 ? <span class="attempt">attempt {job.attempts} of {job.max_attempts}</span> : null;
+  const attempt =
+    job && job.attempts > 1 ? (
+      <span class="attempt">
+        attempt {job.attempts} of {job.max_attempts}
+      </span>
+    ) : null;
   switch (doing.kind) {
     case 'blocked': {
       const output = outputOf(entry);
@@ -82,7 +87,8 @@ function State({ entry }: { entry: Entry }): JSX.Element {
     case 'held':
       return (
         <span class="state">
-          <span class="tag run">held</span> by <Name text={doing.by} class="what" /> for <Age since={doing.since} short />
+          <span class="tag run">held</span> by <Name text={doing.by} class="what" /> for{' '}
+          <Age since={doing.since} short />
         </span>
       );
     case 'finishing':
@@ -94,7 +100,8 @@ function State({ entry }: { entry: Entry }): JSX.Element {
     case 'queued':
       return (
         <span class="state">
-          <span class="tag">queued</span> <Name text={job?.agent ?? ''} class="what" /> <Age since={doing.since} short />
+          <span class="tag">queued</span> <Name text={job?.agent ?? ''} class="what" />{' '}
+          <Age since={doing.since} short />
           {attempt}
         </span>
       );

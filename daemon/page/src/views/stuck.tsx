@@ -53,17 +53,20 @@ function StuckList({ all }: { all: boolean }): JSX.Element {
   const held = Object.entries(value?.held ?? {});
   return (
     <div class="page">
-      <h1>
-        Stuck {value && <span class="count">{value.items.length}</span>}
-      </h1>
+      <h1>Stuck {value && <span class="count">{value.items.length}</span>}</h1>
       <div class="filters">
         <label class="check">
-          <input type="checkbox" checked={all} onChange={(event) => setFilter('all', event.currentTarget.checked ? 'shown' : '')} />
+          <input
+            type="checkbox"
+            checked={all}
+            onChange={(event) => setFilter('all', event.currentTarget.checked ? 'shown' : '')}
+          />
           Also what waits its turn
         </label>
         {value && !all && (value.waiting > 0 || held.length > 0) && (
           <span class="shown">
-            {value.waiting > 0 && `${counted(value.waiting, 'task')} wait${value.waiting === 1 ? 's' : ''} for a turn. `}
+            {value.waiting > 0 &&
+              `${counted(value.waiting, 'task')} wait${value.waiting === 1 ? 's' : ''} for a turn. `}
             {held.map(([key, count]) => `${counted(count, 'task')} held by ${key}. `)}
           </span>
         )}
@@ -75,7 +78,13 @@ function StuckList({ all }: { all: boolean }): JSX.Element {
         <section class="panel">
           <Rows
             label="Stuck tasks"
-            heads={[{ name: 'Work item' }, { name: 'Stage' }, { name: 'Since' }, { name: 'Why', class: 'wide' }, { name: 'What frees it' }]}
+            heads={[
+              { name: 'Work item' },
+              { name: 'Stage' },
+              { name: 'Since' },
+              { name: 'Why', class: 'wide' },
+              { name: 'What frees it' },
+            ]}
           >
             <More
               items={value.items}

@@ -39,7 +39,15 @@ function timesIn(task: Task, records: readonly LogRecord[], definition: Definiti
   return times;
 }
 
-function StageBar({ task, records, definition }: { task: Task; records: readonly LogRecord[]; definition: Definition | null }): JSX.Element {
+function StageBar({
+  task,
+  records,
+  definition,
+}: {
+  task: Task;
+  records: readonly LogRecord[];
+  definition: Definition | null;
+}): JSX.Element {
   const names = definition?.stages.map(({ name }) => name) ?? [task.stage];
   const end = task.stage === 'cancelled' ? 'cancelled' : 'done';
   const all = [...names, ...(names.includes(task.stage) || isTerminal(task.stage) ? [] : [task.stage]), end];
@@ -54,7 +62,11 @@ function StageBar({ task, records, definition }: { task: Task; records: readonly
       {all.map((name, place) => {
         const time = times.get(name);
         return (
-          <li key={name} class={kindOf(name, place)} {...(name === task.stage ? { 'aria-current': 'step' as const } : {})}>
+          <li
+            key={name}
+            class={kindOf(name, place)}
+            {...(name === task.stage ? { 'aria-current': 'step' as const } : {})}
+          >
             <Name text={name} class="stage" />
             <span class="stage-time">{time === undefined ? '' : shortSpan(time)}</span>
           </li>
@@ -67,14 +79,16 @@ function StageBar({ task, records, definition }: { task: Task; records: readonly
 function Facts({ task, definition }: { task: Task; definition: Definition | null }): JSX.Element {
   const entry = world.entry(task.id)?.value;
   const doing = entry ? doingOf(entry, definition, (boot) => world.isDaemon(boot)) : null;
-  const since = doing && 'seq' in doing ? (doing.since ?? (doing.seq === null ? null : world.timeOf(doing.seq).value)) : null;
+  const since =
+    doing && 'seq' in doing ? (doing.since ?? (doing.seq === null ? null : world.timeOf(doing.seq).value)) : null;
   return (
     <dl class="facts">
       {doing && 'seq' in doing && (
         <>
           <dt>Now</dt>
           <dd>
-            <span class="tag run">{doing.kind}</span> <Name text={doing.name} /> {since !== null && <Ring since={since} limitS={doing.limitS} />}
+            <span class="tag run">{doing.kind}</span> <Name text={doing.name} />{' '}
+            {since !== null && <Ring since={since} limitS={doing.limitS} />}
           </dd>
         </>
       )}
@@ -143,7 +157,13 @@ function Facts({ task, definition }: { task: Task; definition: Definition | null
         )}
       </dd>
       <dt>{isTerminal(task.stage) ? 'Ended' : 'In its stage'}</dt>
-      <dd>{isTerminal(task.stage) ? <When time={task.entered_at} /> : <>for {span(nowMs.value - msOf(task.entered_at))}</>}</dd>
+      <dd>
+        {isTerminal(task.stage) ? (
+          <When time={task.entered_at} />
+        ) : (
+          <>for {span(nowMs.value - msOf(task.entered_at))}</>
+        )}
+      </dd>
     </dl>
   );
 }
@@ -168,7 +188,9 @@ function Blocked({ task }: { task: Task }): JSX.Element {
 function Acts({ task, definition }: { task: Task; definition: Definition | null }): JSX.Element | null {
   if (!mayOperate.value) return null;
   const isLive = !isTerminal(task.stage);
-  const open = task.steps.filter((step) => step.version === task.version && (step.state === 'started' || step.in_doubt === true));
+  const open = task.steps.filter(
+    (step) => step.version === task.version && (step.state === 'started' || step.in_doubt === true),
+  );
   const hasAgent = definition?.stages.find(({ name }) => name === task.stage)?.agent ?? null;
   return (
     <div class="acts" role="group" aria-label="Actions">
@@ -178,11 +200,16 @@ function Acts({ task, definition }: { task: Task; definition: Definition | null 
           <ActButton act={{ kind: 'unblock', task: task.id }} />
         </>
       )}
-      {isLive && open.map(({ step }) => <ActButton key={step} act={{ kind: 'resolve', task: task.id, step }} label={`Resolve ${step}`} />)}
+      {isLive &&
+        open.map(({ step }) => (
+          <ActButton key={step} act={{ kind: 'resolve', task: task.id, step }} label={`Resolve ${step}`} />
+        ))}
       {isLive && task.blocked === null && (
         <>
           <ActButton act={{ kind: 'advance', task: task.id }} />
-          {hasAgent !== null && !world.entry(task.id)?.value.job && <ActButton act={{ kind: 'retry', task: task.id }} />}
+          {hasAgent !== null && !world.entry(task.id)?.value.job && (
+            <ActButton act={{ kind: 'retry', task: task.id }} />
+          )}
         </>
       )}
       <ActButton act={{ kind: 'note', task: task.id }} />
@@ -227,15 +254,19 @@ function Known({ id }: { id: number }): JSX.Element {
       <div class="page">
         <Empty title={`There is no task ${id}`}>
           <p>
-            {client.at === null ? 'It was never created' : 'At this position in the log it was not created yet'}, or your token does
-            not cover it. <a href="#/board">Go to the board</a>
+            {client.at === null ? 'It was never created' : 'At this position in the log it was not created yet'}, or
+            your token does not cover it. <a href="#/board">Go to the board</a>
           </p>
         </Empty>
       </div>
     );
   }
   if (!task) {
-    return <div class="page">{failed ? <Failure words={failed.words} again={() => story.again()} /> : <Loading what={`task ${id}`} />}</div>;
+    return (
+      <div class="page">
+        {failed ? <Failure words={failed.words} again={() => story.again()} /> : <Loading what={`task ${id}`} />}
+      </div>
+    );
   }
   void world.columns.shape.value;
   const definition = world.definitionOf(task.pipeline);
@@ -263,7 +294,12 @@ function Known({ id }: { id: number }): JSX.Element {
       <div class="task-body">
         <div class="task-main">
           <LanesView records={records} runs={story.runs.value} selected={selected} />
-          <OutputView task={id} runs={story.runs.value} chosen={chosenRun.value} choose={(run) => (chosenRun.value = run)} />
+          <OutputView
+            task={id}
+            runs={story.runs.value}
+            chosen={chosenRun.value}
+            choose={(run) => (chosenRun.value = run)}
+          />
         </div>
         <aside class="task-side">
           <section class="panel" aria-label="Facts">
