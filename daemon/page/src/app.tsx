@@ -10,6 +10,7 @@ import { Dialog, Empty, Failure, Name } from './ui/parts';
 import { ActDialog, asked, notice } from './views/actions';
 import { Board } from './views/board';
 import { CompareView } from './views/compare';
+import { HoldsView } from './views/holds';
 import { IncidentView } from './views/incident';
 import { IncidentsView } from './views/incidents';
 import { LeasesView } from './views/leases';
@@ -82,6 +83,8 @@ function Shown(): JSX.Element {
       return <Board />;
     case 'queue':
       return <QueueView />;
+    case 'holds':
+      return <HoldsView />;
     case 'leases':
       return <LeasesView />;
     case 'workers':

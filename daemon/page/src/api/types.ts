@@ -51,6 +51,7 @@ export interface Task {
   branch_head: string | null;
   branch_begun: boolean | null;
   principal: string | null;
+  let_through: number | null; // the version at which an operator lets it past what holds it
 }
 
 export interface Run {
@@ -89,6 +90,20 @@ export interface Lease {
   ttl: number | null;
   acquired_at: string;
   renewed_at: string;
+}
+
+/// A held place or, of a planned freeze, a window.
+export interface Hold {
+  place: string;
+  active: boolean;
+  freeze: boolean;
+  stages: string[]; // of a freeze: those that it is of; none: all
+  since_at: string;
+  until_at: string | null;
+  reason: string | null;
+  seq: number;
+  by: string | null; // null: a freeze
+  boot: string | null;
 }
 
 export interface Boot {

@@ -3,6 +3,7 @@
 import { batch, signal, type Signal } from '@preact/signals';
 import type { Boot, Definition, Job, Lease, LogRecord, Pipeline, Repo, Task } from '../api/types';
 import { Columns } from './columns';
+import { Holds } from './holds';
 import type { Past } from './past';
 
 export interface Entry {
@@ -32,6 +33,7 @@ export class Rows {
   readonly boots: Signal<Boot[]> = signal([]);
   readonly pipelines: Signal<Pipeline[]> = signal([]);
   readonly repos: Signal<Repo[]> = signal([]);
+  readonly holds = new Holds();
   /// By boot: the time of the last record that it asked for.
   readonly heard = new Map<string, string>();
 
@@ -88,6 +90,7 @@ export class Rows {
     this.pipelines.value = past.pipelines;
     this.repos.value = past.repos;
     this.boots.value = past.boots;
+    this.holds.all.value = past.holds;
     for (const { seq, definition } of past.pipelines) this.definitions.set(seq, definition);
     for (const lease of past.leases) this.leases.set(lease.key, lease);
     past.jobs.forEach((job) => this.putJob(job));

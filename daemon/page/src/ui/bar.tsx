@@ -7,6 +7,7 @@ import { Name } from './parts';
 export const tabs: { view: View; name: string; key: string }[] = [
   { view: 'board', name: 'Board', key: 'b' },
   { view: 'queue', name: 'Queue', key: 'q' },
+  { view: 'holds', name: 'Holds', key: 'h' },
   { view: 'leases', name: 'Leases', key: 'l' },
   { view: 'workers', name: 'Workers', key: 'w' },
   { view: 'settings', name: 'Settings', key: 's' },

@@ -3,26 +3,32 @@ import { signal, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { errorWords, Refused } from '../api/client';
 import { client, mayOperate, me } from '../api/session';
-import { buttonOf, carryOut, effectsOf, takesWhy, titleOf, type Act, type Chosen } from '../store/acts';
+import {
+  buttonOf,
+  effectsOf,
+  nothingChosen,
+  problemOf,
+  takesWhy,
+  taskOf,
+  titleOf,
+  type Act,
+  type Chosen,
+} from '../store/acts';
+import { carryOut } from '../store/carry';
 import type { Entry } from '../store/rows';
 import { Dialog, Name } from '../ui/parts';
 import { visible } from '../words/visible';
 import { world } from '../world';
+import { Choices } from './choices';
 
 /// The act whose dialog is open.
 export const asked = signal<{ act: Act; entry: Entry | null } | null>(null);
 /// What was done last, in a sentence.
 export const notice = signal<string | null>(null);
 
-const whyMax = 1024;
-const noteMax = 4096;
-
 function entryOf(act: Act): Entry | null {
-  if ('task' in act) return world.entry(act.task)?.peek() ?? null;
-  if (act.kind === 'release') {
-    const found = /^task:(\d+)$/.exec(act.key);
-    return found ? (world.entry(Number(found[1]))?.peek() ?? null) : null;
-  }
+  const task = taskOf(act);
+  if (task !== null) return world.entry(task)?.peek() ?? null;
   if (act.kind !== 'force') return null;
   for (const entry of world.tasks.values()) {
     const { task } = entry.peek();
@@ -53,31 +59,13 @@ export function ActButton({
   );
 }
 
-function isTooLong(text: string, max: number): boolean {
-  return new TextEncoder().encode(text).length > max;
-}
-
-function problemOf(act: Act, chosen: Chosen, wantsWhy: boolean): string | null {
-  const max =
-    act.kind === 'note'
-      ? noteMax
-      : act.kind === 'advance' || act.kind === 'release' || act.kind === 'force'
-        ? noteMax - 64
-        : whyMax;
-  if (wantsWhy && chosen.why.trim() === '')
-    return act.kind === 'note' ? 'Write the note first.' : 'Say why: it goes into the record.';
-  if (isTooLong(chosen.why, max)) return `This is longer than ${max.toLocaleString('en')} bytes: shorten it.`;
-  if (act.kind === 'resolve' && chosen.happened === null) return 'Choose whether the step happened.';
-  return null;
-}
-
 export function ActDialog(): JSX.Element | null {
   const now = asked.value;
   return now ? <Form key={titleOf(now.act)} act={now.act} entry={now.entry} /> : null;
 }
 
 function Form({ act, entry }: { act: Act; entry: Entry | null }): JSX.Element {
-  const chosen = useSignal<Chosen>({ why: '', take: '', keepBranch: false, happened: null });
+  const chosen = useSignal<Chosen>(nothingChosen);
   const problem = useSignal<string | null>(null);
   const isBusy = useSignal(false);
   const close = (): void => {
@@ -120,59 +108,14 @@ function Form({ act, entry }: { act: Act; entry: Entry | null }): JSX.Element {
             <li key={effect}>{visible(effect)}</li>
           ))}
         </ul>
-        {act.kind === 'resolve' && (
-          <fieldset>
-            <legend>Has the step happened?</legend>
-            <label class="check">
-              <input
-                type="radio"
-                name="happened"
-                checked={chosen.value.happened === true}
-                onChange={() => set({ happened: true })}
-              />
-              Yes: I looked, and it happened
-            </label>
-            <label class="check">
-              <input
-                type="radio"
-                name="happened"
-                checked={chosen.value.happened === false}
-                onChange={() => set({ happened: false })}
-              />
-              No: it did not happen, and it will not
-            </label>
-          </fieldset>
-        )}
-        {act.kind === 'retry' && (
-          <label class="field">
-            If the branch has diverged
-            <select
-              value={chosen.value.take}
-              onChange={(event) => set({ take: event.currentTarget.value as Chosen['take'] })}
-            >
-              <option value="">leave it as it is</option>
-              <option value="origin">take the commits of origin</option>
-              <option value="ours">take those of the task's clone</option>
-            </select>
-          </label>
-        )}
-        {act.kind === 'cancel' && (
-          <label class="check">
-            <input
-              type="checkbox"
-              checked={chosen.value.keepBranch}
-              onChange={(event) => set({ keepBranch: event.currentTarget.checked })}
-            />
-            Keep the branch at origin
-          </label>
-        )}
+        <Choices act={act} chosen={chosen.value} set={set} />
         {wantsWhy && (
           <label class="field">
             {act.kind === 'note' ? 'Note' : 'Why'}
             <textarea
               name="why"
               rows={3}
-              autofocus
+              autofocus={act.kind !== 'hold'}
               value={chosen.value.why}
               onInput={(event) => set({ why: event.currentTarget.value })}
               aria-invalid={problem.value !== null}

@@ -1,12 +1,13 @@
 // A live task on the board. It reads its own task's signal alone, so a record redraws one card.
 import type { JSX } from 'preact';
-import type { Stuck } from '../api/types';
+import type { Hold, Stuck } from '../api/types';
 import { client } from '../api/session';
 import { taskHash } from '../route';
 import { signal, type Signal } from '@preact/signals';
 import { withoutSequences } from '../output/ansi';
+import { holdOf, placeWords } from '../store/holds';
 import { doingOf, lastLineOf, type Doing } from '../store/doing';
-import type { Entry } from '../store/rows';
+import { isTerminal, type Entry } from '../store/rows';
 import { Age, Name, Ring } from '../ui/parts';
 import { world } from '../world';
 
@@ -114,10 +115,18 @@ function State({ entry }: { entry: Entry }): JSX.Element {
   }
 }
 
+/// What keeps a task from going on; null if nothing does.
+export function holdOfEntry({ task, job }: Entry): Hold | null {
+  if (isTerminal(task.stage)) return null;
+  const agent = job !== null && job.run === null ? job.agent : null;
+  return holdOf(task, world.pipelineNameOf(task), agent, world.holds.inForce.value);
+}
+
 export function Card({ id }: { id: number }): JSX.Element | null {
   const entry = world.entry(id)?.value;
   if (!entry) return null;
   const { task, lease } = entry;
+  const hold = holdOfEntry(entry);
   // A lease without a running gate or step already says who holds it.
   const holder = lease && (task.blocked !== null || entry.job?.run) ? lease.owner.actor : null;
   return (
@@ -133,8 +142,13 @@ export function Card({ id }: { id: number }): JSX.Element | null {
         {task.branch !== null && <Name text={task.branch} class="branch" />}
       </span>
       <State entry={entry} />
-      {(task.cancel_requested !== null || task.rollbacks > 0 || holder !== null) && (
+      {(hold !== null || task.cancel_requested !== null || task.rollbacks > 0 || holder !== null) && (
         <span class="card-foot">
+          {hold !== null && (
+            <span class="tag warn" title={placeWords(hold.place)}>
+              {hold.freeze ? 'frozen' : 'on hold'}
+            </span>
+          )}
           {task.cancel_requested !== null && <span class="tag bad">cancel requested</span>}
           {task.rollbacks > 0 && <span class="note">rolled back{task.rollbacks > 1 ? ` ${task.rollbacks}×` : ''}</span>}
           {holder !== null && (

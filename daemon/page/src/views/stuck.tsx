@@ -4,7 +4,7 @@ import { client } from '../api/session';
 import type { Stuck } from '../api/types';
 import { withoutSequences } from '../output/ansi';
 import { place, setFilter, taskHash } from '../route';
-import { actOf } from '../store/acts';
+import { actsOf } from '../store/commands';
 import { Age, Cell, Empty, Failure, Loading, More, Name, Rows, When } from '../ui/parts';
 import { useWhole } from '../ui/whole';
 import { counted } from '../words/time';
@@ -31,10 +31,11 @@ async function read(all: boolean): Promise<All> {
 
 function Frees({ command }: { command: string | null }): JSX.Element {
   if (command === null) return <>–</>;
-  const act = actOf(command);
   return (
     <div class="frees">
-      {act && <ActButton act={act} class="small" />}
+      {actsOf(command).map((act) => (
+        <ActButton key={act.kind} act={act} class="small" />
+      ))}
       <code>
         <Name text={command} />
       </code>

@@ -14,8 +14,9 @@ import { Age, Empty, Failure, Loading, Name, Ring, When } from '../ui/parts';
 import { shortSpan, span } from '../words/time';
 import { world } from '../world';
 import { ActButton } from './actions';
-import { outputOf } from './card';
+import { holdOfEntry, outputOf } from './card';
 import { HistoryView } from './history';
+import { HeldBanner } from './holds';
 import { LanesView } from './lanes';
 import { OutputView } from './output';
 
@@ -188,6 +189,8 @@ function Blocked({ task }: { task: Task }): JSX.Element {
 function Acts({ task, definition }: { task: Task; definition: Definition | null }): JSX.Element | null {
   if (!mayOperate.value) return null;
   const isLive = !isTerminal(task.stage);
+  const entry = world.entry(task.id)?.value;
+  const isHeld = entry !== undefined && holdOfEntry(entry) !== null;
   const open = task.steps.filter(
     (step) => step.version === task.version && (step.state === 'started' || step.in_doubt === true),
   );
@@ -207,11 +210,12 @@ function Acts({ task, definition }: { task: Task; definition: Definition | null 
       {isLive && task.blocked === null && (
         <>
           <ActButton act={{ kind: 'advance', task: task.id }} />
-          {hasAgent !== null && !world.entry(task.id)?.value.job && (
+          {hasAgent !== null && !entry?.job && (
             <ActButton act={{ kind: 'retry', task: task.id }} />
           )}
         </>
       )}
+      {isLive && !isHeld && <ActButton act={{ kind: 'hold', place: `task:${task.id}` }} />}
       <ActButton act={{ kind: 'note', task: task.id }} />
       {isLive && <ActButton act={{ kind: 'cancel', task: task.id }} class="danger-quiet" />}
     </div>
@@ -270,6 +274,8 @@ function Known({ id }: { id: number }): JSX.Element {
   }
   void world.columns.shape.value;
   const definition = world.definitionOf(task.pipeline);
+  const entry = world.entry(id)?.value;
+  const hold = entry ? holdOfEntry(entry) : null;
   return (
     <div class="page task">
       <header class="task-head">
@@ -285,6 +291,7 @@ function Known({ id }: { id: number }): JSX.Element {
       </header>
       <StageBar task={task} records={records} definition={definition} />
       {task.blocked !== null && <Blocked task={task} />}
+      {hold !== null && <HeldBanner hold={hold} task={task.id} />}
       {task.cancel_requested !== null && !isTerminal(task.stage) && (
         <p class="banner bad">
           <span class="tag bad">cancel requested</span> <Name text={task.cancel_requested} />

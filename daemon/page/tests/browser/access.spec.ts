@@ -78,7 +78,7 @@ test('token that may only read sees no button', async ({ page }) => {
   await expect(page.getByText('grace (read)')).toBeVisible();
   await expect(page.locator('.lines')).toContainText('creates a task for ACC-1');
   await expect(page.getByRole('group', { name: 'Actions' })).toHaveCount(0);
-  for (const hash of ['#/stuck', '#/leases']) {
+  for (const hash of ['#/stuck', '#/leases', '#/holds']) {
     await page.goto(pawld.base + hash);
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
     await expect(page.locator('main button')).toHaveCount(0);

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { LogRecord, LogRun, Task } from '../../src/api/types';
 import { hashOf, placeOf } from '../../src/route';
-import { actOf, effectsOf, wordsOf } from '../../src/store/acts';
+import { effectsOf } from '../../src/store/acts';
+import { actsOf, wordsOf } from '../../src/store/commands';
 import { Columns, noFilter } from '../../src/store/columns';
 import { lanesOf, ticksOf } from '../../src/store/lanes';
 import { sentenceOf, winnerOf } from '../../src/words/record';
@@ -35,22 +36,32 @@ describe('addresses', () => {
 
 describe('commands of pawl stuck', () => {
   it('are acts', () => {
-    expect(actOf('pawl retry 2')).toEqual({ kind: 'retry', task: 2 });
-    expect(actOf('pawl retry 2 --take origin (or --take ours)')).toEqual({ kind: 'retry', task: 2 });
-    expect(actOf('pawl unblock 3')).toEqual({ kind: 'unblock', task: 3 });
-    expect(actOf('pawl resolve 4 merge --happened (or --did-not)')).toEqual({
+    expect(actsOf('pawl retry 2')).toEqual([{ kind: 'retry', task: 2 }]);
+    expect(actsOf('pawl retry 2 --take origin (or --take ours)')).toEqual([{ kind: 'retry', task: 2 }]);
+    expect(actsOf('pawl unblock 3')).toEqual([{ kind: 'unblock', task: 3 }]);
+    expect(actsOf('pawl resolve 4 merge --happened (or --did-not)')).toEqual([{
       kind: 'resolve',
       task: 4,
       step: 'merge',
-    });
-    expect(actOf("pawl release --work-item 'it'\\''s mine' --repo shop")).toEqual({
+    }]);
+    expect(actsOf("pawl release --work-item 'it'\\''s mine' --repo shop")).toEqual([{
       kind: 'force',
       work_item: "it's mine",
       repo: 'shop',
-    });
-    expect(actOf('pawl release repo:shop --token 9')).toEqual({ kind: 'release', key: 'repo:shop', token: 9 });
-    expect(actOf('pawl settings stop.enabled=true')).toEqual({ kind: 'setting', key: 'stop.enabled', value: true });
-    expect(actOf('pawl reap')).toEqual({ kind: 'reap' });
+    }]);
+    expect(actsOf('pawl release repo:shop --token 9')).toEqual([{ kind: 'release', key: 'repo:shop', token: 9 }]);
+    expect(actsOf('pawl settings stop.enabled=true')).toEqual([{ kind: 'setting', key: 'stop.enabled', value: true }]);
+    expect(actsOf('pawl reap')).toEqual([{ kind: 'reap' }]);
+    expect(actsOf('pawl override 12 --reason WHY')).toEqual([{ kind: 'override', task: 12 }]);
+  });
+  it('are two acts where they say what else there is', () => {
+    expect(
+      actsOf("pawl resume 'repo:a b' (or, for this task alone: pawl override 12 --reason WHY)"),
+    ).toEqual([
+      { kind: 'resume', place: 'repo:a b' },
+      { kind: 'override', task: 12 },
+    ]);
+    expect(actsOf('kill -KILL 77 (or, if it is gone: pawl unblock 3)')).toEqual([{ kind: 'unblock', task: 3 }]);
   });
   it('that this page cannot do are left as text', () => {
     for (const command of [
@@ -58,10 +69,11 @@ describe('commands of pawl stuck', () => {
       'start a worker that claims jobs',
       'pawl retry',
       'pawl retry x',
+      'pawl resume nowhere',
       'rm -rf /',
       "pawl retry '2",
     ])
-      expect(actOf(command), command).toBeNull();
+      expect(actsOf(command), command).toEqual([]);
     expect(wordsOf('a "b c" d\\ e')).toEqual(['a', 'b c', 'd e']);
   });
   it('say what they will do without a task, too', () => {
@@ -73,8 +85,10 @@ describe('commands of pawl stuck', () => {
       'pawl reap',
       'pawl release k --token 1',
       'pawl settings a.b=false',
+      'pawl resume stage:review',
+      'pawl override 2',
     ]) {
-      const act = actOf(command);
+      const [act] = actsOf(command);
       expect(act && effectsOf(act, null, null).length, command).toBeGreaterThan(0);
     }
   });
