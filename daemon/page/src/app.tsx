@@ -8,6 +8,7 @@ import { Bar, reference, tabs, Who } from './ui/bar';
 import { isCommand, toSearch } from './ui/keys';
 import { Dialog, Empty, Failure, Name } from './ui/parts';
 import { ActDialog, asked, notice } from './views/actions';
+import { ApprovalsView, waitingForMe } from './views/approvals';
 import { Board } from './views/board';
 import { CompareView } from './views/compare';
 import { HoldsView } from './views/holds';
@@ -83,6 +84,8 @@ function Shown(): JSX.Element {
       return <Board />;
     case 'queue':
       return <QueueView />;
+    case 'approvals':
+      return <ApprovalsView />;
     case 'holds':
       return <HoldsView />;
     case 'leases':
@@ -200,7 +203,11 @@ export function App(): JSX.Element {
       >
         To the content
       </a>
-      <Bar current={view === 'task' ? 'board' : view === 'incident' ? 'incidents' : view} hrefOf={viewHash}>
+      <Bar
+        current={view === 'task' ? 'board' : view === 'incident' ? 'incidents' : view}
+        hrefOf={viewHash}
+        waitingAt={(name) => (name === 'approvals' ? waitingForMe() : 0)}
+      >
         <Live />
         <Who signedOut={() => world.stop()} />
         <button

@@ -5,6 +5,7 @@ import { signal } from '@preact/signals';
 export const views = [
   'board',
   'queue',
+  'approvals',
   'holds',
   'leases',
   'workers',

@@ -31,6 +31,28 @@ export interface GateRow {
   head: string | null;
 }
 
+/// What a person said to a question for approvals.
+export interface Said {
+  principal: string;
+  as: string | null; // the name by which it may, if that is not the principal
+  approved: boolean;
+  reason: string | null;
+  seq: number;
+  said_at: string;
+}
+
+/// The question that a gate asks people, about a version of the task and a commit.
+export interface Approval {
+  version: number;
+  head: string | null;
+  asked_at: string;
+  until_at: string | null;
+  by: string[]; // who may: "token:ada", "user:ada", "group:release"
+  need: number;
+  not_submitter: boolean;
+  said: Said[];
+}
+
 export interface Task {
   id: number;
   work_item: string;
@@ -52,6 +74,9 @@ export interface Task {
   branch_begun: boolean | null;
   principal: string | null;
   let_through: number | null; // the version at which an operator lets it past what holds it
+  approval: Approval | null;
+  priority: number | null; // null: 0
+  not_before_at: string | null; // no work on it starts earlier
 }
 
 export interface Run {

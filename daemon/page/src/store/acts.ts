@@ -1,6 +1,7 @@
 // What an operator can do at this page, and what each act will do, in words.
-import type { Definition, Stage } from '../api/types';
-import { nowMs } from './clock';
+import type { Definition, Hold, Stage } from '../api/types';
+import { fieldTime } from '../words/time';
+import { msOf, nowMs } from './clock';
 import { placeOf, placeWords, type PlaceKind } from './holds';
 import { taskOfKey, type Entry } from './rows';
 
@@ -11,7 +12,9 @@ export type Act =
   | { kind: 'force'; work_item: string; repo: string }
   | { kind: 'hold'; place: string | null } // null: the person names it
   | { kind: 'resume'; place: string }
-  | { kind: 'override'; task: number }
+  | { kind: 'override' | 'priority'; task: number }
+  /// The answer is to the question as it was shown: pawld refuses it if the task or its branch has moved since.
+  | { kind: 'approve' | 'reject'; task: number; version: number; head: string | null }
   | { kind: 'reap' }
   | { kind: 'setting'; key: string; value: boolean };
 
@@ -24,9 +27,11 @@ export interface Chosen {
   placeKind: PlaceKind;
   placeName: string;
   until: string; // as the browser's field for times has it: local, '2026-12-24T18:00'; empty: none
+  priority: string;
+  notBefore: string; // as `until`
 }
 
-export const nothingChosen: Chosen = {
+const nothingChosen: Chosen = {
   why: '',
   take: '',
   keepBranch: false,
@@ -34,7 +39,21 @@ export const nothingChosen: Chosen = {
   placeKind: 'stage',
   placeName: '',
   until: '',
+  priority: '0',
+  notBefore: '',
 };
+
+/// What is chosen at first: what is so now.
+export function chosenAtFirst(act: Act, entry: Entry | null, holds: readonly Hold[]): Chosen {
+  const field = (time: string | null | undefined): string => (time ? fieldTime(msOf(time)) : '');
+  if (act.kind === 'hold' && act.place !== null) {
+    const held = holds.find(({ place, freeze }) => place === act.place && !freeze);
+    return { ...nothingChosen, until: field(held?.until_at) };
+  }
+  if (act.kind !== 'priority') return nothingChosen;
+  const task = entry?.task;
+  return { ...nothingChosen, priority: String(task?.priority ?? 0), notBefore: field(task?.not_before_at) };
+}
 
 export function titleOf(act: Act): string {
   switch (act.kind) {
@@ -60,6 +79,12 @@ export function titleOf(act: Act): string {
       return `Resume ${placeWords(act.place)}`;
     case 'override':
       return `Let task ${act.task} past what holds it`;
+    case 'priority':
+      return `Priority of task ${act.task}`;
+    case 'approve':
+      return `Approve task ${act.task}`;
+    case 'reject':
+      return `Reject task ${act.task}`;
     case 'reap':
       return 'Run a pass of the reaper';
     case 'setting':
@@ -80,6 +105,9 @@ export const buttonOf = (act: Act): string =>
     hold: 'Hold',
     resume: 'Resume',
     override: 'Override',
+    priority: 'Set priority',
+    approve: 'Approve',
+    reject: 'Reject',
     reap: 'Run the reaper',
     setting: 'Set',
   })[act.kind];
@@ -95,6 +123,9 @@ export function taskOfRelease(act: Act, entry: Entry | null): number | null {
   if (act.kind === 'release') return taskOfKey(act.key);
   return act.kind === 'force' ? (entry?.task.id ?? null) : null;
 }
+
+/// Whether the reason may be left out.
+export const mayLeaveOutWhy = ({ kind }: Act): boolean => kind === 'approve' || kind === 'priority';
 
 /// The task that it is about; null: none, or one that only its work item names.
 export function taskOf(act: Act): number | null {
@@ -112,17 +143,29 @@ const isTooLong = (text: string, max: number): boolean => new TextEncoder().enco
 const whyMaxOf = ({ kind }: Act): number =>
   kind === 'note' ? noteMax : ['advance', 'release', 'force'].includes(kind) ? noteMax - 64 : whyMax;
 
+const noTime = 'That is not a time.';
+const priorityMost = 100;
+
+/// Infinity: no time is chosen.
+const msOfField = (time: string): number => (time === '' ? Infinity : Date.parse(time));
+
 function timeProblem(time: string): string | null {
-  if (time === '') return null;
-  const ms = Date.parse(time);
-  if (Number.isNaN(ms)) return 'That is not a time.';
+  const ms = msOfField(time);
+  if (Number.isNaN(ms)) return noTime;
   return ms <= nowMs.peek() ? 'That time is over: choose a later one.' : null;
+}
+
+function priorityProblem(typed: string): string | null {
+  const isFit = /^[-+]?\d{1,3}$/.test(typed.trim()) && Math.abs(Number(typed)) <= priorityMost;
+  return isFit ? null : `A priority is a whole number from -${priorityMost} to ${priorityMost}.`;
 }
 
 function placeProblem({ placeKind, placeName }: Chosen): string | null {
   const name = placeName.trim();
   if (name === '') return `Name the ${placeKind === 'repo' ? 'repository' : placeKind}.`;
-  return placeKind === 'task' && !/^[1-9]\d{0,14}$/.test(name) ? 'A task has a number: its work item is not enough.' : null;
+  return placeKind === 'task' && !/^[1-9]\d{0,14}$/.test(name)
+    ? 'A task has a number: its work item is not enough.'
+    : null;
 }
 
 /// What is missing in what the person has chosen, or wrong with it; null: nothing.
@@ -131,7 +174,11 @@ export function problemOf(act: Act, chosen: Chosen, wantsWhy: boolean): string |
     const problem = (act.place === null ? placeProblem(chosen) : null) ?? timeProblem(chosen.until);
     if (problem !== null) return problem;
   }
-  if (wantsWhy && chosen.why.trim() === '')
+  if (act.kind === 'priority') {
+    const problem = priorityProblem(chosen.priority) ?? (Number.isNaN(msOfField(chosen.notBefore)) ? noTime : null);
+    if (problem !== null) return problem;
+  }
+  if (wantsWhy && chosen.why.trim() === '' && !mayLeaveOutWhy(act))
     return act.kind === 'note' ? 'Write the note first.' : 'Say why: it goes into the record.';
   const max = whyMaxOf(act);
   if (isTooLong(chosen.why, max)) return `This is longer than ${max.toLocaleString('en')} bytes: shorten it.`;
@@ -142,6 +189,16 @@ function advanceWords(stage: Stage | null): string {
   const gate = stage?.gate?.run ? `, runs the gate of ${stage.name} (at most ${stage.gate.timeout_s} s)` : '';
   const move = stage ? `, and moves it to ${stage.to} if that is green` : ', and drives it over its forward edge';
   return `pawld takes the lease of the task${gate}${move}.`;
+}
+
+function answerWords(act: Extract<Act, { kind: 'approve' | 'reject' }>): string[] {
+  const head = act.head === null ? '' : `, commit ${act.head.slice(0, 12)}`;
+  return [
+    `Your word is about version ${act.version} of the task${head}, and about nothing that comes after.`,
+    act.kind === 'approve'
+      ? 'As soon as enough have approved, pawld goes on: the task crosses to its next stage.'
+      : 'The task does not cross, whoever else approves it.',
+  ];
 }
 
 function holdWords(place: string | null): string[] {
@@ -225,6 +282,17 @@ export function effectsOf(act: Act, entry: Entry | null, definition: Definition 
         'Nothing holds the task while it stays on this stage: its job may be claimed, and its steps begin.',
         'On its next stage it is held again. For all other tasks nothing changes.',
       );
+      break;
+    case 'priority':
+      out.push(
+        'Of the jobs that wait, those of a higher priority are claimed first. One that has waited long enough still ' +
+          'comes before them.',
+        'Before the time, no work on the task starts. What runs goes on.',
+      );
+      break;
+    case 'approve':
+    case 'reject':
+      out.push(...answerWords(act));
       break;
     case 'reap':
       out.push('The reaper looks at all running jobs now, and ends those whose process is gone or whose time is over.');

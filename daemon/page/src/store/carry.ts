@@ -1,5 +1,5 @@
 // Carries out what an operator has asked for: what each act sends.
-import { newKey, type Client } from '../api/client';
+import { errorWords, newKey, Refused, type Client } from '../api/client';
 import { taskOfRelease, type Act, type Chosen } from './acts';
 import type { Entry } from './rows';
 
@@ -73,10 +73,48 @@ export async function carryOut(client: Client, act: Act, chosen: Chosen, entry: 
         key,
       });
       return;
+    case 'priority':
+      await client.act('POST', `v1/tasks/${act.task}/priority`, {
+        body: {
+          priority: Number(chosen.priority),
+          not_before: chosen.notBefore === '' ? null : instantOf(chosen.notBefore),
+          ...reason,
+        },
+        key,
+      });
+      return;
+    case 'approve':
+    case 'reject':
+      await client.act('POST', `v1/tasks/${act.task}/approval`, {
+        body: {
+          approve: act.kind === 'approve',
+          version: act.version,
+          ...(act.head !== null && { head: act.head }),
+          ...reason,
+        },
+        key,
+      });
+      return;
     case 'reap':
       await client.act('POST', 'v1/reaper/run', {});
       return;
     case 'setting':
       await client.act('POST', 'v1/settings', { body: { [act.key]: act.value }, key });
   }
+}
+
+/// What one can do about a refusal, by its code, where its sentence does not say it.
+const waysOn: { [code: string]: string } = {
+  version_conflict: 'The task has moved on since you looked. Leave it, and look at what it is now.',
+  stale_head: 'Its branch has moved since you looked. Leave it, look at the new commit, and answer for that one.',
+  not_asked: 'So no word is needed from you now.',
+  may_not_approve: 'Ask one of those to look at it.',
+  already_said: 'You may still reject it, until its crossing begins.',
+};
+
+/// Why it was not done, as sentences.
+export function refusedWords(error: unknown): string {
+  if (!(error instanceof Refused) || error.status === 0) return errorWords(error);
+  const way = waysOn[error.code];
+  return `pawld refused this: ${error.message}${way === undefined ? '' : `. ${way}`}`;
 }

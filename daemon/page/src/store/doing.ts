@@ -1,5 +1,7 @@
 // What is going on with a task, for its card: from its rows and its pipeline.
 import type { Definition } from '../api/types';
+import { approvalsOf, questionOf, standingOf, type QuestionStanding } from './approvals';
+import { nowMs } from './clock';
 import type { Entry } from './rows';
 
 export type Doing =
@@ -7,6 +9,7 @@ export type Doing =
   | { kind: 'step' | 'gate' | 'agent'; name: string; since: string | null; seq: number | null; limitS: number | null }
   | { kind: 'held'; by: string; since: string }
   | { kind: 'finishing'; since: string }
+  | { kind: 'asked'; got: number; need: number; since: string; standing: QuestionStanding }
   | { kind: 'queued'; since: string; until: string | null }
   | { kind: 'idle' };
 
@@ -42,6 +45,11 @@ export function doingOf(
     const isOurs = isDaemon(job.run.owner.boot_id);
     const limitS = isOurs ? (definition?.agents.find(({ name }) => name === job.agent)?.timeout_s ?? null) : null;
     return { kind: 'agent', name: job.agent, since: job.run.started_at ?? job.run.claimed_at, seq: null, limitS };
+  }
+  const question = questionOf(task);
+  if (question) {
+    const standing = standingOf(question, nowMs.peek());
+    return { kind: 'asked', got: approvalsOf(question), need: question.need, since: question.asked_at, standing };
   }
   if (job) return { kind: 'queued', since: job.queued_at, until: job.not_before_at };
   return { kind: 'idle' };

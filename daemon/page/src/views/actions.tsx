@@ -1,12 +1,12 @@
 // The dialog of an act: what it will do, why, and as whom it is recorded.
 import { signal, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { errorWords, Refused } from '../api/client';
 import { client, mayOperate, me } from '../api/session';
 import {
   buttonOf,
+  chosenAtFirst,
   effectsOf,
-  nothingChosen,
+  mayLeaveOutWhy,
   problemOf,
   takesWhy,
   taskOf,
@@ -14,7 +14,7 @@ import {
   type Act,
   type Chosen,
 } from '../store/acts';
-import { carryOut } from '../store/carry';
+import { carryOut, refusedWords } from '../store/carry';
 import type { Entry } from '../store/rows';
 import { Dialog, Name } from '../ui/parts';
 import { visible } from '../words/visible';
@@ -65,7 +65,7 @@ export function ActDialog(): JSX.Element | null {
 }
 
 function Form({ act, entry }: { act: Act; entry: Entry | null }): JSX.Element {
-  const chosen = useSignal<Chosen>(nothingChosen);
+  const chosen = useSignal<Chosen>(chosenAtFirst(act, entry, world.holds.all.peek()));
   const problem = useSignal<string | null>(null);
   const isBusy = useSignal(false);
   const close = (): void => {
@@ -87,8 +87,7 @@ function Form({ act, entry }: { act: Act; entry: Entry | null }): JSX.Element {
       notice.value = `Done: ${titleOf(act)}.`;
       close();
     } catch (error) {
-      problem.value =
-        error instanceof Refused && error.status !== 0 ? `pawld refused this: ${error.message}` : errorWords(error);
+      problem.value = refusedWords(error);
     } finally {
       isBusy.value = false;
     }
@@ -111,11 +110,11 @@ function Form({ act, entry }: { act: Act; entry: Entry | null }): JSX.Element {
         <Choices act={act} chosen={chosen.value} set={set} />
         {wantsWhy && (
           <label class="field">
-            {act.kind === 'note' ? 'Note' : 'Why'}
+            {act.kind === 'note' ? 'Note' : mayLeaveOutWhy(act) ? 'Why, if you like' : 'Why'}
             <textarea
               name="why"
               rows={3}
-              autofocus={act.kind !== 'hold'}
+              autofocus={act.kind !== 'hold' && act.kind !== 'priority'}
               value={chosen.value.why}
               onInput={(event) => set({ why: event.currentTarget.value })}
               aria-invalid={problem.value !== null}
@@ -135,7 +134,11 @@ function Form({ act, entry }: { act: Act; entry: Entry | null }): JSX.Element {
           <button type="button" class="quiet" onClick={close}>
             Leave it
           </button>
-          <button type="submit" class={act.kind === 'cancel' ? 'danger' : 'primary'} aria-disabled={isBusy.value}>
+          <button
+            type="submit"
+            class={act.kind === 'cancel' || act.kind === 'reject' ? 'danger' : 'primary'}
+            aria-disabled={isBusy.value}
+          >
             {isBusy.value ? 'Working …' : buttonOf(act)}
           </button>
         </div>

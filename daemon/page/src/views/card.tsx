@@ -1,14 +1,17 @@
 // A live task on the board. It reads its own task's signal alone, so a record redraws one card.
 import type { JSX } from 'preact';
+import type { QuestionStanding } from '../store/approvals';
 import type { Hold, Stuck } from '../api/types';
 import { client } from '../api/session';
 import { taskHash } from '../route';
 import { signal, type Signal } from '@preact/signals';
 import { withoutSequences } from '../output/ansi';
+import { msOf, nowMs } from '../store/clock';
 import { holdOf, placeWords } from '../store/holds';
 import { doingOf, lastLineOf, type Doing } from '../store/doing';
-import { isTerminal, type Entry } from '../store/rows';
-import { Age, Name, Ring } from '../ui/parts';
+import type { Entry } from '../store/rows';
+import { isTerminal } from '../store/stages';
+import { Age, Name, Ring, When } from '../ui/parts';
 import { world } from '../world';
 
 function Started({ doing }: { doing: Extract<Doing, { kind: 'step' | 'gate' | 'agent' }> }): JSX.Element | null {
@@ -49,6 +52,13 @@ export function outputOf(entry: Entry): string | null {
   const at = detail?.indexOf(marker) ?? -1;
   return detail && at !== -1 ? withoutSequences(detail.slice(at + marker.length)) : null;
 }
+
+const askedWords: { [standing in QuestionStanding]: string } = {
+  open: 'approval',
+  approved: 'approved',
+  rejected: 'rejected',
+  lapsed: 'no answer',
+};
 
 function State({ entry }: { entry: Entry }): JSX.Element {
   const { task, job } = entry;
@@ -98,6 +108,13 @@ function State({ entry }: { entry: Entry }): JSX.Element {
           <span class="tag run">finishing</span> <Age since={doing.since} short />
         </span>
       );
+    case 'asked':
+      return (
+        <span class="state">
+          <span class="tag warn">{askedWords[doing.standing]}</span> {doing.got} of {doing.need}, for{' '}
+          <Age since={doing.since} short />
+        </span>
+      );
     case 'queued':
       return (
         <span class="state">
@@ -122,13 +139,47 @@ export function holdOfEntry({ task, job }: Entry): Hold | null {
   return holdOf(task, world.pipelineNameOf(task), agent, world.holds.inForce.value);
 }
 
-export function Card({ id }: { id: number }): JSX.Element | null {
-  const entry = world.entry(id)?.value;
-  if (!entry) return null;
+/// A mark while it is too early for any work on the task.
+function NotBefore({ time }: { time: string }): JSX.Element | null {
+  if (msOf(time) <= nowMs.value) return null;
+  return (
+    <span class="tag warn">
+      not before <When time={time} />
+    </span>
+  );
+}
+
+function Foot({ entry }: { entry: Entry }): JSX.Element | null {
   const { task, lease } = entry;
   const hold = holdOfEntry(entry);
   // A lease without a running gate or step already says who holds it.
   const holder = lease && (task.blocked !== null || entry.job?.run) ? lease.owner.actor : null;
+  const isMarked = hold !== null || task.cancel_requested !== null || Boolean(task.not_before_at);
+  if (!isMarked && task.rollbacks === 0 && holder === null && !task.priority) return null;
+  return (
+    <span class="card-foot">
+      {hold !== null && (
+        <span class="tag warn" title={placeWords(hold.place)}>
+          {hold.freeze ? 'frozen' : 'on hold'}
+        </span>
+      )}
+      {task.not_before_at && <NotBefore time={task.not_before_at} />}
+      {task.cancel_requested !== null && <span class="tag bad">cancel requested</span>}
+      {task.priority ? <span class="tag">priority {task.priority}</span> : null}
+      {task.rollbacks > 0 && <span class="note">rolled back{task.rollbacks > 1 ? ` ${task.rollbacks}×` : ''}</span>}
+      {holder !== null && (
+        <span class="note">
+          lease: <Name text={holder} />
+        </span>
+      )}
+    </span>
+  );
+}
+
+export function Card({ id }: { id: number }): JSX.Element | null {
+  const entry = world.entry(id)?.value;
+  if (!entry) return null;
+  const { task } = entry;
   return (
     <a class={`card${task.blocked !== null ? ' is-blocked' : ''}`} href={taskHash(task.id)} data-task={task.id}>
       <span class="card-head">
@@ -142,22 +193,7 @@ export function Card({ id }: { id: number }): JSX.Element | null {
         {task.branch !== null && <Name text={task.branch} class="branch" />}
       </span>
       <State entry={entry} />
-      {(hold !== null || task.cancel_requested !== null || task.rollbacks > 0 || holder !== null) && (
-        <span class="card-foot">
-          {hold !== null && (
-            <span class="tag warn" title={placeWords(hold.place)}>
-              {hold.freeze ? 'frozen' : 'on hold'}
-            </span>
-          )}
-          {task.cancel_requested !== null && <span class="tag bad">cancel requested</span>}
-          {task.rollbacks > 0 && <span class="note">rolled back{task.rollbacks > 1 ? ` ${task.rollbacks}×` : ''}</span>}
-          {holder !== null && (
-            <span class="note">
-              lease: <Name text={holder} />
-            </span>
-          )}
-        </span>
-      )}
+      <Foot entry={entry} />
     </a>
   );
 }

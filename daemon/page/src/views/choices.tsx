@@ -125,6 +125,8 @@ function Place({ chosen, set }: Parts): JSX.Element {
   );
 }
 
+const zone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 function Until({ chosen, set }: Parts): JSX.Element {
   return (
     <label class="field">
@@ -136,10 +138,37 @@ function Until({ chosen, set }: Parts): JSX.Element {
         onInput={(event) => set({ until: event.currentTarget.value })}
       />
       <span class="field-more">
-        By the clock of this browser ({Intl.DateTimeFormat().resolvedOptions().timeZone}). Without a time it lasts until
-        it is resumed.
+        By the clock of this browser ({zone()}). Without a time it lasts until it is resumed.
       </span>
     </label>
+  );
+}
+
+function Priority({ chosen, set }: Parts): JSX.Element {
+  return (
+    <div class="fields">
+      <label class="field">
+        Priority, from -100 to 100
+        <input
+          type="text"
+          inputMode="numeric"
+          name="priority"
+          autocomplete="off"
+          value={chosen.priority}
+          onInput={(event) => set({ priority: event.currentTarget.value })}
+        />
+      </label>
+      <label class="field">
+        Not before
+        <input
+          type="datetime-local"
+          name="not-before"
+          value={chosen.notBefore}
+          onInput={(event) => set({ notBefore: event.currentTarget.value })}
+        />
+        <span class="field-more">By the clock of this browser ({zone()}). Without a time it may start now.</span>
+      </label>
+    </div>
   );
 }
 
@@ -158,6 +187,8 @@ export function Choices(parts: Parts): JSX.Element | null {
           <Until {...parts} />
         </>
       );
+    case 'priority':
+      return <Priority {...parts} />;
     default:
       return null;
   }

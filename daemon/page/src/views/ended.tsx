@@ -7,7 +7,7 @@ import { client } from '../api/session';
 import type { Task } from '../api/types';
 import { taskHash } from '../route';
 import { passes, type Filter } from '../store/columns';
-import { isTerminal } from '../store/rows';
+import { isTerminal } from '../store/stages';
 import { Cell, Empty, Failure, Loading, Name, Rows, When } from '../ui/parts';
 import { world } from '../world';
 

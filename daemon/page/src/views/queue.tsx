@@ -57,6 +57,7 @@ const reasons: { [code: string]: string } = {
   blocked: 'its task is blocked',
   cancel_requested: 'its task is to be cancelled',
   held: 'it is on hold, or frozen',
+  not_yet: 'it is not to start before its time',
   previous_alive: 'a process of an earlier attempt may still be alive',
   origin_unreachable: 'origin does not answer',
   origin_refused: 'origin refuses access',

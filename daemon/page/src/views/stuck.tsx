@@ -122,6 +122,9 @@ function StuckList({ all }: { all: boolean }): JSX.Element {
                     )}
                   </Cell>
                   <Cell of="What frees it">
+                    {item.reason === 'approval' && item.task !== null && (
+                      <a href={taskHash(item.task)}>Look at it, and answer</a>
+                    )}
                     <Frees command={item.frees} />
                   </Cell>
                 </tr>

@@ -9,11 +9,12 @@ import { msOf, nowMs } from '../store/clock';
 import { doingOf } from '../store/doing';
 import { Story } from '../store/story';
 import { linesOf } from '../store/told';
-import { isTerminal } from '../store/rows';
+import { isTerminal } from '../store/stages';
 import { Age, Empty, Failure, Loading, Name, Ring, When } from '../ui/parts';
 import { shortSpan, span } from '../words/time';
 import { world } from '../world';
 import { ActButton } from './actions';
+import { ApprovalPanel } from './approvals';
 import { holdOfEntry, outputOf } from './card';
 import { HistoryView } from './history';
 import { HeldBanner } from './holds';
@@ -134,6 +135,21 @@ function Facts({ task, definition }: { task: Task; definition: Definition | null
         {task.version}
         {task.rollbacks > 0 && `, rolled back ${task.rollbacks}×`}
       </dd>
+      <dt>Priority</dt>
+      <dd>
+        {task.priority ?? 0}{' '}
+        {!isTerminal(task.stage) && (
+          <ActButton act={{ kind: 'priority', task: task.id }} class="small" label="Change" />
+        )}
+      </dd>
+      {task.not_before_at && (
+        <>
+          <dt>Not before</dt>
+          <dd>
+            <When time={task.not_before_at} />
+          </dd>
+        </>
+      )}
       {task.depends_on.length > 0 && (
         <>
           <dt>Waits for</dt>
@@ -210,9 +226,7 @@ function Acts({ task, definition }: { task: Task; definition: Definition | null 
       {isLive && task.blocked === null && (
         <>
           <ActButton act={{ kind: 'advance', task: task.id }} />
-          {hasAgent !== null && !entry?.job && (
-            <ActButton act={{ kind: 'retry', task: task.id }} />
-          )}
+          {hasAgent !== null && !entry?.job && <ActButton act={{ kind: 'retry', task: task.id }} />}
         </>
       )}
       {isLive && !isHeld && <ActButton act={{ kind: 'hold', place: `task:${task.id}` }} />}
@@ -309,6 +323,7 @@ function Known({ id }: { id: number }): JSX.Element {
           />
         </div>
         <aside class="task-side">
+          <ApprovalPanel task={task} />
           <section class="panel" aria-label="Facts">
             <Facts task={task} definition={definition} />
           </section>

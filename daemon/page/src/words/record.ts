@@ -29,6 +29,16 @@ function gateWords(data: LogRecord['data']): string {
   return data['later'] === true ? 'undecided, to be asked again later' : 'in error';
 }
 
+const ofCommit = (data: LogRecord['data']): string => (data['head'] ? `, commit ${commit(data['head'])}` : '');
+
+function priorityWords(data: LogRecord['data']): string {
+  const words: string[] = [];
+  if (typeof data['priority'] === 'number') words.push(`priority ${data['priority']}`);
+  if (data['not_before']) words.push(`not before ${text(data['not_before'])}`);
+  if (data['clear_not_before'] === true) words.push('start at any time');
+  return words.join(', ');
+}
+
 function leaseWords(data: LogRecord['data']): string {
   const edge = data['edge'] ? ` for ${text(data['edge']).replace('->', ' → ')}` : '';
   return data['ttl'] ? `${edge}, for at most ${text(data['ttl'])} s` : edge;
@@ -125,6 +135,12 @@ function wordsOf({ type, data }: LogRecord): Words {
       return ['lets', `${task} past what holds it${because(data['reason'])}`];
     case 'FreezePlanned':
       return ['plans', `the freezes of ${text(data['pipeline'])}`];
+    case 'ApprovalAsked':
+      return ['asks', `for an approval of ${task} at version ${text(data['version'])}${ofCommit(data)}`];
+    case 'ApprovalGiven':
+      return [data['approved'] === true ? 'approves' : 'rejects', `${task}${ofCommit(data)}${because(data['reason'])}`];
+    case 'TaskPrioritized':
+      return ['sets', `${task} to ${priorityWords(data)}${because(data['reason'])}`];
     case 'RepoDeclared':
       return ['declares', `the repository ${text(data['repo'])}`];
     case 'RepoRemoved':
@@ -146,6 +162,12 @@ const refusals: { [code: string]: string } = {
   held: 'it is on hold, or frozen',
   committed: 'a crossing has begun and must be finished first',
   cancel_requested: 'a cancel is requested',
+  not_approved: 'its gate needs an approval',
+  not_asked: 'no approval is asked for',
+  stale_head: 'the question is about another commit',
+  may_not_approve: 'the gate does not name it',
+  already_said: 'it has approved already',
+  not_yet: 'it is not to start before its time',
   skipped: 'another event of its group was refused',
 };
 
@@ -186,6 +208,8 @@ export function winnerOf(refused: LogRecord, before: readonly LogRecord[]): LogR
     committed: ['StepStarted'],
     blocked: ['TaskBlocked'],
     cancel_requested: ['CancelRequested'],
+    not_asked: ['ApprovalGiven', 'StageTransition'],
+    stale_head: ['ApprovalAsked'],
     already_queued: ['JobQueued', 'JobClaimed'],
   };
   const types = wanted[refused.outcome];

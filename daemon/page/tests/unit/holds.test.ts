@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Hold, Task } from '../../src/api/types';
-import { nothingChosen, problemOf, titleOf, type Act } from '../../src/store/acts';
+import { chosenAtFirst, problemOf, titleOf, type Act } from '../../src/store/acts';
 import { setTime } from '../../src/store/clock';
 import { holdOf, Holds, placeOf, placeWords } from '../../src/store/holds';
 
@@ -88,7 +88,7 @@ describe('held places', () => {
 describe('hold that is asked for', () => {
   const act: Act = { kind: 'hold', place: null };
   const problem = (more: object): string | null =>
-    problemOf(act, { ...nothingChosen, placeName: 'review', why: 'because', ...more }, true);
+    problemOf(act, { ...chosenAtFirst(act, null, []), placeName: 'review', why: 'because', ...more }, true);
 
   it('needs a name, a number for a task, a time to come and a reason', () => {
     expect(problem({})).toBeNull();

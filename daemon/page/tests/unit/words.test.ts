@@ -39,25 +39,27 @@ describe('commands of pawl stuck', () => {
     expect(actsOf('pawl retry 2')).toEqual([{ kind: 'retry', task: 2 }]);
     expect(actsOf('pawl retry 2 --take origin (or --take ours)')).toEqual([{ kind: 'retry', task: 2 }]);
     expect(actsOf('pawl unblock 3')).toEqual([{ kind: 'unblock', task: 3 }]);
-    expect(actsOf('pawl resolve 4 merge --happened (or --did-not)')).toEqual([{
-      kind: 'resolve',
-      task: 4,
-      step: 'merge',
-    }]);
-    expect(actsOf("pawl release --work-item 'it'\\''s mine' --repo shop")).toEqual([{
-      kind: 'force',
-      work_item: "it's mine",
-      repo: 'shop',
-    }]);
+    expect(actsOf('pawl resolve 4 merge --happened (or --did-not)')).toEqual([
+      {
+        kind: 'resolve',
+        task: 4,
+        step: 'merge',
+      },
+    ]);
+    expect(actsOf("pawl release --work-item 'it'\\''s mine' --repo shop")).toEqual([
+      {
+        kind: 'force',
+        work_item: "it's mine",
+        repo: 'shop',
+      },
+    ]);
     expect(actsOf('pawl release repo:shop --token 9')).toEqual([{ kind: 'release', key: 'repo:shop', token: 9 }]);
     expect(actsOf('pawl settings stop.enabled=true')).toEqual([{ kind: 'setting', key: 'stop.enabled', value: true }]);
     expect(actsOf('pawl reap')).toEqual([{ kind: 'reap' }]);
     expect(actsOf('pawl override 12 --reason WHY')).toEqual([{ kind: 'override', task: 12 }]);
   });
   it('are two acts where they say what else there is', () => {
-    expect(
-      actsOf("pawl resume 'repo:a b' (or, for this task alone: pawl override 12 --reason WHY)"),
-    ).toEqual([
+    expect(actsOf("pawl resume 'repo:a b' (or, for this task alone: pawl override 12 --reason WHY)")).toEqual([
       { kind: 'resume', place: 'repo:a b' },
       { kind: 'override', task: 12 },
     ]);
