@@ -182,6 +182,10 @@ export function Cell({
   );
 }
 
+/// For the button that shows the next ones: "Show 200 of 731 more".
+export const moreWords = (step: number, hidden: number): string =>
+  hidden > step ? `Show ${step} of ${hidden} more` : `Show ${hidden} more`;
+
 /// Shows the first so many, and the rest on demand.
 export function More<T>({
   items,
@@ -200,7 +204,7 @@ export function More<T>({
         <tr class="more">
           <td colSpan={99}>
             <button type="button" onClick={() => (shown.value += step)}>
-              Show {Math.min(step, items.length - shown.value)} of {items.length - shown.value} more
+              {moreWords(step, items.length - shown.value)}
             </button>
           </td>
         </tr>

@@ -5,6 +5,7 @@ import type { LogRecord, LogRun } from '../api/types';
 import { msOf, nowMs } from '../store/clock';
 import { lanesOf, ticksOf, type Bar, type Lane, type Mark } from '../store/lanes';
 import { Name } from '../ui/parts';
+import { remPx } from '../ui/size';
 import { exactSpan, timeOfDay } from '../words/time';
 import { visible } from '../words/visible';
 
@@ -130,7 +131,9 @@ export function LanesView({
     drawn += marks.length;
     return { bars, marks };
   };
-  const ticks = ticksOf(range.begin, range.end, 6);
+  // As many labels as fit beside each other.
+  const ticksMax = Math.max(2, Math.min(6, Math.floor(innerWidth / (remPx() * 11))));
+  const ticks = ticksOf(range.begin, range.end, ticksMax);
   return (
     <section class="panel lanes" aria-label="Swim lanes">
       <div class="panel-head">
