@@ -46,8 +46,9 @@ TEST_F(HoldRoutes, held_places_are_listed_until_they_are_over_or_lifted) {
 
 TEST_F(HoldRoutes, planned_freezes_are_listed_with_their_stages_before_they_begin_and_until_they_are_over) {
   const auto after = [](std::int64_t seconds) { return TimeUs{start_time.us + seconds * us_per_s}; };
-  plan("delivery", {{.from = after(60), .until = after(120), .reason = "the weekend", .stages = {}},
-                    {.from = after(200), .until = after(300), .reason = "stocktaking", .stages = {"deploy", "review"}}});
+  plan("delivery",
+       {{.from = after(60), .until = after(120), .reason = "the weekend", .stages = {}},
+        {.from = after(200), .until = after(300), .reason = "stocktaking", .stages = {"deploy", "review"}}});
   const Answer before = get("/v1/holds");
   EXPECT_EQ(before.at("/items/0/place"), R"("pipeline:delivery")");
   EXPECT_EQ(before.at("/items/0/freeze"), "true");
