@@ -60,6 +60,10 @@ export class Pawld {
     writeFileSync(join(this.folder, 'delivery.yaml'), pipeline(this.control));
   }
 
+  get pid(): number | undefined {
+    return this.process?.pid;
+  }
+
   get base(): string {
     return `http://127.0.0.1:${this.port}/`;
   }
