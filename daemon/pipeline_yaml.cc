@@ -231,13 +231,54 @@ Result<Agent> agent_of(const YamlFile& source, const std::string& name, const YA
   return agent;
 }
 
+/// Who may approve: one name or a list. A name without a kind is a token's.
+Result<std::vector<std::string>> approvers_of(const YamlFile& source, const YAML::Node& node, const std::string& what) {
+  const auto named = [&](const YAML::Node& each) -> Result<std::string> {
+    std::string name = PAWL_TRY(text_of(source, each, what));
+    return name.find(':') == std::string::npos ? "token:" + name : name;
+  };
+  std::vector<std::string> names;
+  if (!node.IsSequence()) {
+    names.push_back(PAWL_TRY(named(node)));
+    return names;
+  }
+  PAWL_TRY(bounded(source, node, limits::approvers_max, what));
+  for (const YAML::Node& each : node) names.push_back(PAWL_TRY(named(each)));
+  return names;
+}
+
+Result<Approval> approval_of(const YamlFile& source, const YAML::Node& node, const std::string& what) {
+  Approval approval;
+  const Fields fields =
+      PAWL_TRY(fields_of(source, node, what, {"by", "need", "not_submitter", "timeout_s", "on_timeout"}));
+  if (const YAML::Node* by = field(fields, "by")) {
+    approval.by = PAWL_TRY(approvers_of(source, *by, "'by' of " + what));
+  }
+  approval.need = PAWL_TRY(optional_number(source, fields, "need", approval.need, what));
+  approval.not_submitter = PAWL_TRY(optional_flag(source, fields, "not_submitter", what)).value_or(false);
+  approval.timeout_s = PAWL_TRY(number_if_given(source, fields, "timeout_s", what));
+  if (const YAML::Node* end = field(fields, "on_timeout")) {
+    const std::string word = PAWL_TRY(text_of(source, *end, "'on_timeout' of " + what));
+    if (word != "block" && word != "roll_back") {
+      return at(source, *end, "'on_timeout' of " + what + " is " + in_quotes(word) + "; use block or roll_back");
+    }
+    if (!approval.timeout_s) return at(source, *end, what + " has an 'on_timeout', but no 'timeout_s'");
+    if (word == "roll_back") approval.on_timeout = ApprovalTimeout::roll_back;
+  }
+  return approval;
+}
+
 Result<Gate> gate_of(const YamlFile& source, const YAML::Node& node, const std::string& what) {
   Gate gate;
-  const Fields fields = PAWL_TRY(fields_of(source, node, what, {"run", "timeout_s", "env", "output_max_bytes"}));
+  const Fields fields =
+      PAWL_TRY(fields_of(source, node, what, {"run", "timeout_s", "env", "output_max_bytes", "approve"}));
   gate.run = PAWL_TRY(optional_command(source, fields, "run", what));
   gate.timeout_s = PAWL_TRY(optional_number(source, fields, "timeout_s", gate.timeout_s, what));
   gate.env = PAWL_TRY(optional_env(source, fields, what));
   gate.output_max_bytes = PAWL_TRY(number_if_given(source, fields, "output_max_bytes", what));
+  if (const YAML::Node* approve = field(fields, "approve")) {
+    gate.approve = PAWL_TRY(approval_of(source, *approve, "'approve' of " + what));
+  }
   return gate;
 }
 

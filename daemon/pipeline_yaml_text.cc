@@ -123,6 +123,18 @@ class YamlWriter {
     return {};
   }
 
+  void approval(const Approval& approval) {
+    yaml_ << YAML::Key << "approve" << YAML::Value << YAML::BeginMap;
+    yaml_ << YAML::Key << "by" << YAML::Value << YAML::Flow << YAML::BeginSeq;
+    for (const std::string& name : approval.by) yaml_ << YAML::DoubleQuoted << name;
+    yaml_ << YAML::EndSeq;
+    number("need", approval.need, 1);
+    flag("not_submitter", approval.not_submitter);
+    number("timeout_s", approval.timeout_s);
+    if (approval.on_timeout == ApprovalTimeout::roll_back) member("on_timeout", "roll_back");
+    yaml_ << YAML::EndMap;
+  }
+
   Result<void> stage(const Stage& stage) {
     yaml_ << YAML::BeginMap;
     member("name", stage.name);
@@ -133,6 +145,7 @@ class YamlWriter {
       yaml_ << YAML::Key << "timeout_s" << YAML::Value << stage.gate->timeout_s;
       env(stage.gate->env);
       number("output_max_bytes", stage.gate->output_max_bytes);
+      if (stage.gate->approve) approval(*stage.gate->approve);
       yaml_ << YAML::EndMap;
     }
     member("to", stage.to);

@@ -35,6 +35,8 @@ constexpr std::size_t freeze_windows_max = 1000;  // of one pipeline
 constexpr std::size_t earlier_starts_max = 64;    // earlier starts of a step that are remembered
 constexpr std::size_t depends_on_max = 64;
 constexpr std::int64_t timeout_s_max = 7 * 24 * 3600;
+constexpr std::size_t approvers_max = 64;  // named by one gate, and needed by it
+constexpr std::int64_t approval_timeout_s_max = 366 * 24 * 3600;
 
 // The log.
 constexpr std::size_t group_records_max = 65'536;

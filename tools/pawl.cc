@@ -26,7 +26,7 @@ const std::array<Section, 2>& sections() {
       {"against a daemon (--data DIR, --socket PATH or --url URL; or PAWL_DATA, PAWL_SOCKET, PAWL_URL)",
        {&submit_command,  &task_command,      &queue_command,    &stuck_command,    &jobs_command,    &log_command,
         &advance_command, &cancel_command,    &resolve_command,  &retry_command,    &unblock_command, &note_command,
-        &hold_command,    &resume_command,    &override_command, &alerts_command,   &leases_command,  &release_command,
+        &hold_command,    &resume_command,    &override_command, &approve_command, &reject_command, &alerts_command,   &leases_command,  &release_command,
         &reap_command,    &pipelines_command, &repos_command,    &settings_command, &tail_command,    &lock_command,
         &tokens_command,  &bench_command}},
       {"on a data folder (--data DIR or PAWL_DATA), even while a daemon has it open, or on an exported log",

@@ -52,7 +52,11 @@ Permit Access::permit_of(const HttpRequest& request) const {
   }
   const TokenEntry* entry = find_token(*tokens, bearer_of(request.authorization));
   if (!entry || has_ended(*entry, now_())) return {};
-  return {.role = entry->role, .holder = entry->name, .principal = "token:" + entry->name, .scope = entry->scope};
+  return {.role = entry->role,
+          .holder = entry->name,
+          .principal = "token:" + entry->name,
+          .scope = entry->scope,
+          .groups = entry->groups};
 }
 
 }  // namespace pawl

@@ -22,6 +22,7 @@ struct Permit {
   std::string principal = {};
   /// The limits of its token. The request keeps them, even if the file changes. Null: no limits.
   SharedScope scope = nullptr;
+  std::vector<std::string> groups = {};  // of its token
 };
 
 /// The principal of a request without a token.

@@ -78,6 +78,10 @@ class RowSchema {
   static json::object schema(StepState) {
     return names_of(fb::EnumValuesStepState(), [](StepState state) { return fb::EnumNameStepState(state); });
   }
+  static json::object schema(ApprovalTimeout) {
+    return names_of(fb::EnumValuesApprovalTimeout(),
+                    [](ApprovalTimeout end) { return fb::EnumNameApprovalTimeout(end); });
+  }
   static json::object schema(const CommandLine&) { return or_null(list_of(type("string"))); }
   template <class T>
   static json::object schema(const std::optional<T>&) {

@@ -262,6 +262,8 @@ std::vector<Route> daemon_routes() {
        .path = "/v1/alerts/test",
        .kind = Kind::writes,
        .room = RouteRoom::reserve,
+       .boot = BootNeed::none,
+       .takes_key = false,
        .role = Role::operate,
        .summary = "sends a test alert to every destination now",
        .form = BodyForm::fields,

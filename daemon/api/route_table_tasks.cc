@@ -7,6 +7,7 @@ namespace pawl {
 void tasks_advance(Call call);
 void tasks_cancel(Call call);
 void tasks_create(Call call);
+void tasks_approval(Call call);
 void tasks_event(Call call);
 void tasks_get(Call call);
 void tasks_history(Call call);
@@ -116,7 +117,7 @@ std::vector<Route> task_routes() {
                 optional(of_event("token", "the task's lease token; a guarded edge needs it")), reason_of_event()},
        .answer = written("task"),
        .refusals = {O::unknown_task, O::terminal, O::version_conflict, O::no_such_edge, O::committed, O::dependency,
-                    O::held, O::outcome_unknown, O::steps_unfinished, O::blocked, O::lease_required, O::lease_held,
+                    O::held, O::not_approved, O::outcome_unknown, O::steps_unfinished, O::blocked, O::lease_required, O::lease_held,
                     O::stale_token},
        .function = tasks_event},
       {.method = "POST",
@@ -216,6 +217,24 @@ std::vector<Route> task_routes() {
        .refusals = {O::unknown_task, O::terminal, O::version_conflict, O::no_hold},
        .function = tasks_event},
       {.method = "POST",
+       .path = "/v1/tasks/{id}/approval",
+       .kind = Kind::writes,
+       .role = Role::read,
+       .reach = Reach::task,
+       .in_batch = InBatch::by_itself,
+       .summary = "answers the question for an approval, as one of those whom the gate names",
+       .unknown_id = O::unknown_task,
+       .events = {Event::ApprovalGiven},
+       .form = BodyForm::fields,
+       .body = {of_event("version", "the task's version that was looked at"),
+                optional(of_event("head", "the commit that was looked at, if the question names one")),
+                of_event("approved", "false: it is rejected"),
+                optional(of_event("reason", "why, for the record"))},
+       .answer = written("task"),
+       .refusals = {O::unknown_task, O::terminal, O::version_conflict, O::not_asked, O::stale_head, O::may_not_approve,
+                    O::already_said},
+       .function = tasks_approval},
+      {.method = "POST",
        .path = "/v1/tasks/{id}/note",
        .kind = Kind::writes,
        .role = Role::work,
@@ -269,7 +288,7 @@ std::vector<Route> task_routes() {
                 optional(of_event("by", "how that is known; `operator` is refused here: only `resolve` records it"))},
        .answer = written("task"),
        .refusals = {O::unknown_task, O::terminal, O::version_conflict, O::no_such_step, O::blocked, O::cancel_requested,
-                    O::dependency, O::held, O::lease_required, O::stale_token, O::already_done, O::outcome_unknown,
+                    O::dependency, O::held, O::not_approved, O::lease_required, O::stale_token, O::already_done, O::outcome_unknown,
                     O::run_in_use, O::not_started, O::not_daemon, O::not_owner},
        .function = tasks_steps},
   };

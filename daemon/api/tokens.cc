@@ -48,9 +48,29 @@ std::string unknown_name(std::string_view word) {
   return is_shown ? ", not " + std::string(name) + "=" : "";
 }
 
+Result<void> read_groups(std::string_view names, TokenEntry& entry) {
+  if (!entry.groups.empty()) return Error{ErrorCode::malformed, "groups= is given twice"};
+  for (std::size_t from = 0; from <= names.size();) {
+    const std::size_t end = std::min(names.find(',', from), names.size());
+    const std::string_view name = names.substr(from, end - from);
+    if (!is_plain_name(name)) {
+      return Error{ErrorCode::malformed,
+                   "groups= takes names of letters, digits, '-', '_' and '.', separated by commas"};
+    }
+    if (entry.groups.size() == limits::names_per_limit_max) {
+      return Error{ErrorCode::malformed,
+                   "groups= takes at most " + std::to_string(limits::names_per_limit_max) + " names"};
+    }
+    entry.groups.emplace_back(name);
+    from = end + 1;
+  }
+  return {};
+}
+
 /// Reads the words after the hash.
 Result<void> read_further(std::string_view rest, TokenEntry& entry) {
   constexpr std::string_view until = "until=";
+  constexpr std::string_view groups = "groups=";
   Scope scope;
   for (std::string_view word = next_word(rest); !word.empty(); word = next_word(rest)) {
     if (word.starts_with(until)) {
@@ -58,11 +78,13 @@ Result<void> read_further(std::string_view rest, TokenEntry& entry) {
       const auto time = parse_rfc3339(word.substr(until.size()));
       if (!time) return Error{ErrorCode::malformed, "until= takes a time such as 2027-01-01T00:00:00Z"};
       entry.until = *time;
+    } else if (word.starts_with(groups)) {
+      PAWL_TRY(read_groups(word.substr(groups.size()), entry));
     } else if (is_limit(word)) {
       PAWL_TRY(read_limit(word, scope));
     } else {
       return Error{ErrorCode::malformed,
-                   "after the hash, only repos=, agents=, leases= or until= may follow" + unknown_name(word)};
+                   "after the hash, only repos=, agents=, leases=, groups= or until= may follow" + unknown_name(word)};
     }
   }
   if (scope.is_narrow()) entry.scope = std::make_shared<const Scope>(std::move(scope));
@@ -165,6 +187,7 @@ const TokenEntry* find_token(const Tokens& tokens, std::string_view token) {
 std::string line_of(const TokenEntry& entry) {
   std::string line = entry.name + " " + std::string(name(entry.role)) + " " + hex(entry.hash);
   if (entry.scope) line += " " + text_of(*entry.scope);
+ for (std::size_t i = 0; i < entry.groups.size(); ++i) line += (i == 0 ? " groups=" : ",") + entry.groups[i];
   if (entry.until) line += " until=" + rfc3339(*entry.until);
   return line;
 }

@@ -35,13 +35,14 @@ struct TokenEntry {
   Role role = Role::none;
   TokenHash hash{};
   SharedScope scope = nullptr;                 // null: no limits
+  std::vector<std::string> groups = {};        // by which a gate may name it: "group:NAME"
   std::optional<TimeUs> until = std::nullopt;  // from then on it counts as unknown; none: does not expire
   std::size_t line = 0;                        // in the file, from 1
 };
 
 using Tokens = std::vector<TokenEntry>;
 
-/// Lines of `NAME ROLE HASH [repos=…] [agents=…] [leases=…] [until=…]`; empty lines and those that begin with '#' are
+/// Lines of `NAME ROLE HASH [repos=…] [agents=…] [leases=…] [groups=…] [until=…]`; empty lines and those that begin with '#' are
 /// skipped. `malformed` names file and line, but never shows the contents: they may contain a token by mistake.
 Result<Tokens> parse_tokens(std::string_view text, const std::string& path);
 /// The same from a file; refuses one that others may write.

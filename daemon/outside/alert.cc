@@ -5,6 +5,7 @@
 #include <array>
 
 #include "engine/policies/stuck.h"
+#include "engine/state/approvals.h"
 #include "schema/hex.h"
 #include "schema/printable.h"
 #include "schema/subject.h"
@@ -79,6 +80,9 @@ void look_up(const State& state, Alert& alert) {
   const Task* task = state.tasks.find(*alert.task);
   if (!task) return;
   name_task(*task, alert);
+  if (const ApprovalRow* question = question_of(*task); question && question->seq == alert.seq) {
+    alert.words = in_words(*question) + (question->until ? ", until " + rfc3339(*question->until) : "");
+  }
   if (task->blocked == alert.reason)
     alert.words = words_behind_block(*task, alert.job ? state.jobs.find(*alert.job) : nullptr);
 }
@@ -112,7 +116,8 @@ std::string record_of(const Alert& alert) {
 }
 
 std::string incident_command(const Alert& alert) {
-  if (raw(alert.seq) == 0 || alert.type.empty()) return {};
+  const bool is_question = alert.type == fb::EnumNameEvent(fb::Event::ApprovalAsked);  // nothing went wrong
+  if (raw(alert.seq) == 0 || alert.type.empty() || is_question) return {};
   return "pawl incident " + std::to_string(raw(alert.seq));
 }
 

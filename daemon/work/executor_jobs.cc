@@ -377,8 +377,9 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
   if (waits) return Monitored::waiting;
   // The daemon is shutting down; the next one continues.
   if (answer.outcome == Outcome::stale_boot) return Monitored::finished;
-  // A hold may last for days: the job is done, and gives its slot back. The reconciler crosses the edge afterwards.
-  if (answer.awaited == Awaited::hold) {
+  // A hold may last for days, and so may people: the job is done, and gives its slot back. The reconciler crosses the
+  // edge afterwards.
+  if (answer.awaited == Awaited::hold || answer.awaited == Awaited::approval) {
     finish_job(job, attempt, fb::JobResult::done);
     return Monitored::finished;
   }

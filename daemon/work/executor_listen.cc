@@ -72,6 +72,7 @@ Executor::Impl::News Executor::Impl::hear_event(const fb::Record& record, bool q
     flagged.insert(TaskId{past->task()});
     return {.tasks = true, .jobs = true};
   }
+  if (const auto* word = record.event_as_ApprovalGiven()) return {.tasks = flagged.insert(TaskId{word->task()}).second};
   // Its end frees jobs without a record: the next look at the queue learns when that is.
   if (record.event_as_HoldPlaced()) return {.jobs = true};
   if (record.event_as_HoldLifted() || record.event_as_FreezePlanned()) {

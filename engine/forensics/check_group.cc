@@ -19,6 +19,7 @@ void check_change(const Transition& change, Seq last, Findings& findings) {
   check_dependents(change, findings);
   check_gap(change, findings);
   check_holds(change, findings);
+  check_approvals(change, findings);
   check_restore(change, last, findings);
 }
 

@@ -148,13 +148,17 @@ void History::see_sign_of_life(const fb::Record& record) {
   if (!task || record.event_type() == fb::Event::LeaseAcquired) return;
   const auto found = leases_.find(task_key(*task));
   if (found == leases_.end()) return;
+  const auto is_his = [&](const LeaseTerm& term) {
+    return term.owner.boot_id == record.boot()->string_view() && term.owner.actor == record.actor()->string_view();
+  };
+  const fb::LeaseReleased* gives_back = record.event_as_LeaseReleased();
+  const bool holds_again = is_his(found->second.back()) && found->second.back().end == LeaseTerm::End::held;
   for (LeaseTerm& term : found->second) {
-    const bool is_his =
-        term.owner.boot_id == record.boot()->string_view() && term.owner.actor == record.actor()->string_view();
     const bool is_over = term.end == LeaseTerm::End::reclaimed || term.end == LeaseTerm::End::taken_over;
-    if (is_his && is_over && !term.acted_after && term.ended.seq < Seq{record.stamp()->group()}) {
-      term.acted_after = mark_of(record);
-    }
+    if (!is_his(term) || !is_over || term.ended.seq >= Seq{record.stamp()->group()}) continue;
+    if (!term.acted_after) term.acted_after = mark_of(record);
+    term.was_given_back |= gives_back && gives_back->token() == raw(term.taken.seq);
+    if (!term.went_on && !gives_back && !term.was_given_back && !holds_again) term.went_on = mark_of(record);
   }
 }
 
@@ -292,7 +296,8 @@ void History::see_lease(const fb::Record& record, const fb::LeaseAcquired& event
                    .renewed = at,
                    .was_unchecked = record.stamp()->unchecked(),
                    .ended = {},
-                   .acted_after = {}});
+                   .acted_after = {},
+                   .went_on = {}});
   if (terms.size() > terms_max) terms.pop_front();
   if (const auto task = task_of_key(key); task && event.edge()) tasks_[*task].gate_began = at;
 }

@@ -98,7 +98,7 @@ class Search {
         *stuck = judge_owner(std::move(*stuck), Liveness::dead);
       const TimeUs since = stuck->since.value_or(task.entered);
       const bool is_patient = stuck->standing == Standing::waits || stuck->reason == stuck_reason::lease ||
-                              stuck->reason == stuck_reason::unclaimed;
+                              stuck->reason == stuck_reason::unclaimed || stuck->reason == stuck_reason::approval;
       if (age_s(since, now) < (is_patient ? waits_s : stands_s)) continue;
       const TaskTerm* term = history_.task(id);
       BadEnd end{.task = id,
@@ -178,7 +178,7 @@ class Search {
   void find_dispossessed() {
     for (const auto& [key, terms] : history_.leases()) {
       for (const LeaseTerm& term : terms) {
-        if (!term.acted_after) continue;
+        if (!term.went_on) continue;
         const bool is_forced = term.end == LeaseTerm::End::reclaimed && term.reason == fb::ReclaimReason::forced;
         const bool is_run_out =
             term.end == LeaseTerm::End::taken_over ||
@@ -190,7 +190,7 @@ class Search {
         if (is_forced && !cases_.contains(cause.at.seq)) continue;  // a person meant it, and fencing kept off the harm
         add(cause, {.task = id,
                     .work_item = task ? task->work_item : "",
-                    .at = term.acted_after,
+                    .at = term.went_on,
                     .words = term.owner.actor + " had lost the lease '" + key + "' and went on",
                     .why = {},
                     .let_go = {}});

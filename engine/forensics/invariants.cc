@@ -1,6 +1,8 @@
 #include "engine/forensics/invariants.h"
 
+#include <algorithm>
 #include <set>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -468,6 +470,36 @@ void check_holds(const Transition& change, Findings& findings) {
   if (!held) return;
   find(findings, 14, label(begun) + ": work on it starts, though " + in_words(*held),
        {.task = begun, .led_by = {held->seq}});
+}
+
+void check_approvals(const Transition& change, Findings& findings) {
+  const bool moves = change.record.event_as_StageTransition() || change.record.event_as_StepStarted();
+  if (!change.accepted || !moves) return;
+  const TaskId begun = begun_task(change);
+  const Task* was = begun == TaskId{0} ? nullptr : task_before(change, begun);
+  if (!was || is_committed(*was) || open_step(*was)) return;
+  const Approval* approval = change.after.stage_of(*was)->approval();
+  if (!approval) return;
+  // By the definition and the words themselves, not by what the rules made of them.
+  std::set<std::string_view> approvers;
+  const bool is_asked = was->approval && was->approval->version == was->version;
+  for (const SaidRow& said : is_asked ? was->approval->said : std::vector<SaidRow>()) {
+    const auto names = [&](const std::string& name) { return name == said.principal || name == said.as; };
+    const bool may = std::any_of(approval->by.begin(), approval->by.end(), names) &&
+                     !(approval->not_submitter && said.principal == was->principal.value_or(""));
+    const bool is_in_time = said.said >= was->approval->asked && (!was->approval->until || said.said < *was->approval->until);
+    if (!said.approved) {
+      find(findings, 15, label(begun) + ": work on it starts, though " + said.principal + " rejected it",
+           {.task = begun, .led_by = {said.seq}});
+    } else if (may && is_in_time) {
+      approvers.insert(said.principal);
+    }
+  }
+  if (approvers.size() >= static_cast<std::size_t>(approval->need)) return;
+  find(findings, 15,
+       label(begun) + ": work on it starts with " + std::to_string(approvers.size()) + " of " +
+           std::to_string(approval->need) + " approvals that its gate needs",
+       {.task = begun, .led_by = {was->last.seq}});
 }
 
 void check_not_lost(const State& state, const Task& task, Findings& findings) {

@@ -92,6 +92,7 @@ void check_committed_crossing(const Transition& change, Findings& findings);  //
 void check_dependents(const Transition& change, Findings& findings);          // 11
 void check_gap(const Transition& change, Findings& findings);                 // 12
 void check_holds(const Transition& change, Findings& findings);               // 14
+void check_approvals(const Transition& change, Findings& findings);           // 15
 void check_nothing_lost(const State& state, Findings& findings);              // 10, end of group
 /// Invariant 13. `last` is the previous record's seq.
 void check_restore(const Transition& change, Seq last, Findings& findings);

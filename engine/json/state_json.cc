@@ -19,6 +19,10 @@ std::string_view spelling(StepState state) {
   return fb::EnumNameStepState(state);
 }
 
+std::string_view spelling(ApprovalTimeout end) {
+  return fb::EnumNameApprovalTimeout(end);
+}
+
 /// Writes the fields that visit() names into an object. Construct, visit, close().
 class JsonRowWriter {
  public:
@@ -80,7 +84,7 @@ class JsonRowWriter {
   }
   template <class T>
   void write(const T& value) {
-    if constexpr (std::is_same_v<T, JobStatus> || std::is_same_v<T, StepState>) {
+    if constexpr (std::is_same_v<T, JobStatus> || std::is_same_v<T, StepState> || std::is_same_v<T, ApprovalTimeout>) {
       append_json_text(out_, spelling(value));
     } else if constexpr (std::is_enum_v<T>) {
       append_json_integer(out_, static_cast<std::uint64_t>(value));  // an id, a seq, a token or a version

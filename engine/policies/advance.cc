@@ -31,6 +31,8 @@ Awaited awaited_after(Outcome refusal) {
       return Awaited::dependency;
     case Outcome::held:
       return Awaited::hold;
+    case Outcome::not_approved:
+      return Awaited::approval;
     case Outcome::previous_alive:
       return Awaited::previous;
     default:
@@ -62,6 +64,7 @@ AdvanceAnswer AdvancePath::run() {
     return end(AdvanceResult::waiting, name(Outcome::previous_alive), Awaited::previous);
   }
   if (is_agent_at_work()) return end(AdvanceResult::waiting, "agent_at_work", Awaited::agent);
+  if (const auto refusal = look_at_question()) return *refusal;
   if (const auto refusal = ask_origin()) return *refusal;
   if (const auto refusal = need_variables()) return *refusal;
   if (const auto refusal = enter()) return *refusal;
@@ -69,6 +72,7 @@ AdvanceAnswer AdvancePath::run() {
   if (!is_committed(view_->task) && asks_gate_ && stage_->gate) {
     if (const auto refusal = ask_gate()) return *refusal;
   }
+  if (const auto refusal = need_approval()) return *refusal;
   if (const auto refusal = settle_open()) return *refusal;
   if (const auto refusal = compare_after_settling()) return *refusal;
   for (const PipelineStep& step : stage_->steps) {
@@ -102,7 +106,9 @@ std::optional<AdvanceAnswer> AdvancePath::enter() {
   if (checked && view_->lease && view_->lease->token != token_) {
     return end(AdvanceResult::deferred, "lease", Awaited::lease);
   }
-  if (!stage_->guarded()) return runs_gate() && !token_ ? take({.task = true, .repo = false}) : std::nullopt;
+  if (!stage_->guarded()) {
+    return (runs_gate() || needs_approval()) && !token_ ? take({.task = true, .repo = false}) : std::nullopt;
+  }
   // A step that an outside worker started and left is settled anyway: that needs no command, and no one else does it.
   // With ownership off, it is not possible to tell whether the worker has left it.
   if (!checked || !has_open_step()) {
@@ -171,6 +177,8 @@ std::optional<TreeNeed> AdvancePath::tree_need() const {
   // Work that has started continues in its worktree, whatever happens at origin.
   if (is_committed(view_->task) || has_open_step()) return runs_steps ? std::optional(TreeNeed::any) : std::nullopt;
   if (!runs_steps) {
+    // An approval is for a commit: one that is pushed meanwhile needs another.
+    if (needs_approval()) return TreeNeed::compared;
     if (!runs_gate()) return std::nullopt;
     // If no agent has worked here, the gate judges the branch as it is at origin: nothing else fetches what was pushed.
     return stage_->agent.empty() ? TreeNeed::compared : TreeNeed::of_today;

@@ -64,6 +64,7 @@ enum class Awaited {
   agent,       // one of the daemon's agents still works on the task
   dependency,  // a task that this one waits for
   hold,        // the end of a hold or a freeze
+  approval,    // a person's word
   previous,    // what an earlier attempt left running
   command,     // a step that only another program can start
   origin,      // it cannot be reached, or refuses

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/policies/advance.h"
+#include "engine/state/approvals.h"
 #include "event_generated.h"
 
 namespace pawl {
@@ -38,6 +39,7 @@ class AdvancePath {
   std::optional<AdvanceAnswer> enter();
   /// Whether the path will run a gate: two gates in one worktree would disturb each other.
   bool runs_gate() const { return asks_gate_ && stage_->gate && !stage_->gate->run.empty(); }
+  bool needs_approval() const { return needed_approval(view_->task, *stage_) != nullptr; }
   struct Wanted {
     bool task;
     bool repo;
@@ -71,6 +73,17 @@ class AdvancePath {
 
   // The gate.
   std::optional<AdvanceAnswer> ask_gate();
+
+  // People's words.
+  /// Before anything is taken: ends the path if a question is rejected, out of time, or still open for what the task is
+  /// at. So one that is open for days costs neither a lease nor a record nor a run of the gate.
+  std::optional<AdvanceAnswer> look_at_question();
+  /// Whether the worktree is still at the commit in question. Touches nothing.
+  bool is_about_this(const ApprovalRow& question, const TreeAnswer& tree) const;
+  /// After the gate was green: goes on if what it judged is approved, and otherwise asks and ends the path.
+  std::optional<AdvanceAnswer> need_approval();
+  AdvanceAnswer ask_people(const TreeAnswer& tree);
+  AdvanceAnswer turn_back(const std::string& why);
 
   // Steps.
   /// Settles the open step of the crossing, if any, before all others: no other step can start while it is open.

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/state/approvals.h"
 #include "engine/state/effects.h"
 #include "engine/state/holds.h"
 #include "engine/state/rows.h"
@@ -75,6 +76,12 @@ struct TaskView {
   const HeldBy* held_at(TimeUs time) const {
     const bool is_over = !held || (held->until && time >= *held->until);
     return is_over || is_committed(task) || open_step(task) ? nullptr : &*held;
+  }
+  /// Whether the gate of its stage needs a word of people that is not there yet.
+  bool waits_for_people() const {
+    const Stage* at = stage();
+    const ApprovalRow* question = question_of(task);
+    return at && needed_approval(task, *at) && !(question && is_approved(*question));
   }
 };
 

@@ -90,8 +90,9 @@ class JobPass {
       reap(fb::JobResult::retry);
       return;
     }
-    // A hold may last for days: the job need not keep its slot for so long, and the reconciler goes on from here.
-    if (view_.held_at(machine_.now())) {
+    // A hold may last for days, and so may people: the job need not keep its slot for so long, and the reconciler goes
+    // on from here.
+    if (view_.held_at(machine_.now()) || view_.waits_for_people()) {
       reap(fb::JobResult::done);
       return;
     }

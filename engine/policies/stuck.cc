@@ -65,6 +65,10 @@ class StuckSearch {
       if (const auto held = held_by(state_, task_, now_)) return on_hold(*held, "it");
     }
     if (!is_committed(task_) && is_barred(state_, task_.id)) return barred("it", task_.entered);
+    if (needed_approval(task_, *state_.stage_of(task_))) {
+      const ApprovalRow* question = question_of(task_);
+      if (question && is_open(*question, now_)) return asked(*question);
+    }
     if (const auto trouble = trouble_of_origin(sources); trouble && !is_committed(task_)) {
       return away(*trouble, "its worktree");
     }
@@ -343,6 +347,13 @@ class StuckSearch {
         pawl::name(Outcome::held), who + " waits: " + in_words(held),
         row ? "pawl resume " + quoted(held.place) + " (or, for this task alone: " + override_it + ")" : override_it,
         row ? std::max(row->since, task_.entered) : task_.entered);
+  }
+
+  Stuck asked(const ApprovalRow& question) {
+    found_.until = question.until;
+    const std::string task = id_text(task_.id);
+    return because(stuck_reason::approval, "it waits for people: " + in_words(question),
+                   "pawl approve " + task + " (or: pawl reject " + task + " --reason WHY)", question.asked);
   }
 
   Stuck dependent(TimeUs since) {

@@ -15,6 +15,7 @@ namespace pawl {
 
 /// The codes, as in HTTP; those about claims (`dependency`, `limit`, `serial_gate`) are the refusals of JobClaimed.
 namespace stuck_reason {
+inline constexpr std::string_view approval = "approval";  // a gate asks people
 inline constexpr std::string_view blocked = "blocked";
 inline constexpr std::string_view claim_expired = "claim_expired";  // its worker did not renew it
 inline constexpr std::string_view critical_window =

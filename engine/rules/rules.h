@@ -76,6 +76,8 @@ Outcome apply_event(RuleContext& context, const fb::HoldPlaced& event);
 Outcome apply_event(RuleContext& context, const fb::HoldLifted& event);
 Outcome apply_event(RuleContext& context, const fb::HoldOverridden& event);
 Outcome apply_event(RuleContext& context, const fb::FreezePlanned& event);
+Outcome apply_event(RuleContext& context, const fb::ApprovalAsked& event);
+Outcome apply_event(RuleContext& context, const fb::ApprovalGiven& event);
 
 // Helpers that several rules share.
 
@@ -117,6 +119,9 @@ Outcome token_outcome(const RuleContext& context, const std::string& key, std::o
 /// Why new work on the task must wait: `dependency`, or `held`, with a detail; `accepted` if it need not. Re-entering
 /// or settling a crossing that has begun need not.
 Outcome held_back(RuleContext& context, const Task& task);
+/// Whether the gate of the task's stage has the approvals that it needs to be left forward: `accepted`, or
+/// `not_approved`, with a detail. A crossing that has begun needs no further word.
+Outcome approval_outcome(RuleContext& context, const Task& task);
 /// Records that new work on the task has started: from then on, the fate of its dependencies no longer matters.
 void note_begun(RuleContext& context, TaskId id);
 

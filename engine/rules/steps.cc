@@ -200,6 +200,7 @@ Outcome apply_event(RuleContext& context, const fb::StepStarted& event) {
   if (!task->blocked.empty()) return Outcome::blocked;
   if (!task->cancel_requested.empty() && !is_committed_beyond_doubt(*task)) return Outcome::cancel_requested;
   if (const Outcome waits = held_back(context, *task); waits != Outcome::accepted) return waits;
+  if (const Outcome approval = approval_outcome(context, *task); approval != Outcome::accepted) return approval;
   if (checked) {
     if (!event.token() || (step->exclusive && !event.repo_token())) return Outcome::lease_required;
     Outcome token = token_outcome(context, task_key(id), token_from(event.token()), LeaseNeed::required);

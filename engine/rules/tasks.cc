@@ -1,6 +1,7 @@
 // Tasks: how they are created, move over edges, are blocked and are stopped.
 #include "engine/rules/claim.h"
 #include "engine/rules/rules.h"
+#include "engine/state/approvals.h"
 
 namespace pawl {
 namespace {
@@ -24,6 +25,7 @@ Task& enter_stage(RuleContext& context, TaskId id, std::string stage) {
   Task& task = context.state.tasks.edit(id);
   task.stage = std::move(stage);
   task.lost_dependency.reset();
+  task.approval.reset();
   task.version = next(task.version);
   task.entered = context.now;
   task.last = {.seq = context.seq, .boot = std::string(context.boot), .actor = std::string(context.actor)};
@@ -141,6 +143,8 @@ Outcome apply_event(RuleContext& context, const fb::StageTransition& event) {
   if (forward) {
     const Outcome waits = held_back(context, *task);
     if (waits != Outcome::accepted) return waits;
+    const Outcome approval = approval_outcome(context, *task);
+    if (approval != Outcome::accepted) return approval;
   }
   if (checked) {
     const Outcome token = token_outcome(context, task_key(id), token_from(event.token()),
@@ -218,6 +222,8 @@ Outcome apply_event(RuleContext& context, const fb::TaskUnblocked& event) {
   Task& freed = context.state.tasks.edit(task->id);
   freed.blocked.clear();
   freed.lost_dependency.reset();
+  // What was rejected, or not answered in time, is asked again.
+  if (freed.approval && !is_approved(*freed.approval)) freed.approval.reset();
   return Outcome::accepted;
 }
 

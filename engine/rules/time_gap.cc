@@ -49,6 +49,11 @@ Outcome apply_event(RuleContext& context, const fb::TimeGap& event) {
       if (end > began) state.jobs.edit(id).not_before = put_off(end, us);
     }
   }
+  for (const auto& [id, row] : state.tasks.rows()) {
+    if (!row.approval || !row.approval->until || *row.approval->until <= began) continue;
+    ApprovalRow& question = *state.tasks.edit(id).approval;
+    question.until = put_off(*question.until, us);
+  }
   for (const auto& [key, row] : state.leases.rows()) {
     Lease& lease = state.leases.edit(key);
     lease.acquired = later(lease.acquired, us, context.now);

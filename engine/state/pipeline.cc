@@ -176,6 +176,52 @@ Problem steps_problem(const std::vector<PipelineStep>& steps) {
   return std::nullopt;
 }
 
+/// What is wrong with one of those who may approve. `daemon` and `tcp` are everyone's names, and say nothing.
+Problem approver_problem(const std::string& name) {
+  constexpr std::string_view kinds[] = {"token:", "uid:", "user:", "group:"};
+  for (const std::string_view head : kinds) {
+    if (!name.starts_with(head)) continue;
+    const std::string_view rest = std::string_view(name).substr(head.size());
+    const bool is_number = !rest.empty() && std::all_of(rest.begin(), rest.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (!rest.empty() && rest.size() <= limits::name_bytes_max && (head != "uid:" || is_number)) return std::nullopt;
+  }
+  return "names '" + name + "' as one who may approve; it must be token:NAME, uid:NUMBER, user:NAME or group:NAME";
+}
+
+Problem approval_problem(const Stage& stage, const Approval& approval) {
+  if (approval.by.empty()) return "needs an approval, but names none who may give it (`by`)";
+  if (approval.by.size() > limits::approvers_max) {
+    return "names " + std::to_string(approval.by.size()) + " who may approve; the limit is " +
+           std::to_string(limits::approvers_max);
+  }
+  for (std::size_t i = 0; i < approval.by.size(); ++i) {
+    if (Problem problem = approver_problem(approval.by[i])) return problem;
+    if (std::find(approval.by.begin(), approval.by.begin() + static_cast<std::ptrdiff_t>(i), approval.by[i]) !=
+        approval.by.begin() + static_cast<std::ptrdiff_t>(i)) {
+      return "names '" + approval.by[i] + "' twice among those who may approve";
+    }
+  }
+  const bool has_group = std::any_of(approval.by.begin(), approval.by.end(),
+                                     [](const std::string& name) { return name.starts_with("group:"); });
+  const auto most = has_group ? static_cast<std::int64_t>(limits::approvers_max)
+                              : static_cast<std::int64_t>(approval.by.size());
+  if (approval.need < 1 || approval.need > most) {
+    return "needs " + std::to_string(approval.need) + " approvals; the range is 1 to " + std::to_string(most) +
+           (has_group ? "" : ", which is how many may approve");
+  }
+  if (approval.timeout_s && (*approval.timeout_s < 1 || *approval.timeout_s > limits::approval_timeout_s_max)) {
+    return "has an approval with a timeout_s of " + std::to_string(*approval.timeout_s) + "; the range is 1 to " +
+           std::to_string(limits::approval_timeout_s_max);
+  }
+  if (approval.on_timeout == ApprovalTimeout::roll_back && !approval.timeout_s) {
+    return "says what happens when the time for an approval is over, but has no timeout_s for it";
+  }
+  if (approval.on_timeout == ApprovalTimeout::roll_back && stage.rollback.empty()) {
+    return "rolls back when the time for an approval is over, but its stage has no `rollback`";
+  }
+  return std::nullopt;
+}
+
 /// Checks one stage, except where its edges lead.
 Problem stage_body_problem(const Pipeline& pipeline, const Stage& stage) {
   if (Problem problem = name_problem(stage.name)) return problem;
@@ -187,6 +233,7 @@ Problem stage_body_problem(const Pipeline& pipeline, const Stage& stage) {
     if (!problem) problem = env_problem(stage.gate->env);
     if (!problem) problem = output_problem(stage.gate->output_max_bytes);
     if (!problem) problem = timeout_problem(stage.gate->timeout_s);
+    if (!problem && stage.gate->approve) problem = approval_problem(stage, *stage.gate->approve);
     if (problem) return "has a gate that " + *problem;
   }
   if (Problem problem = env_problem(stage.env)) return problem;
@@ -380,7 +427,7 @@ bool equal(const Agent& left, const Agent& right) {
 
 bool equal(const std::optional<Gate>& left, const std::optional<Gate>& right) {
   if (left.has_value() != right.has_value()) return false;
-  const auto all = [](const Gate& gate) { return std::tie(gate.run, gate.timeout_s, gate.env, gate.output_max_bytes); };
+  const auto all = [](const Gate& gate) { return std::tie(gate.run, gate.timeout_s, gate.env, gate.output_max_bytes, gate.approve); };
   return !left || all(*left) == all(*right);
 }
 

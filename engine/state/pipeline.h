@@ -49,11 +49,27 @@ struct Agent {
   std::optional<std::int64_t> output_max_bytes = {};
 };
 
+using fb::ApprovalTimeout;
+
+/// Whose word a gate needs, after its command.
+struct Approval {
+  /// Who may: "token:NAME", "uid:N", "user:NAME", "group:NAME". What a name of the last two stands for is the daemon's
+  /// to know.
+  std::vector<std::string> by = {};
+  std::int64_t need = 1;
+  bool not_submitter = false;
+  std::optional<std::int64_t> timeout_s = {};  // none: it waits for ever
+  ApprovalTimeout on_timeout = ApprovalTimeout::block;
+
+  friend bool operator==(const Approval&, const Approval&) = default;
+};
+
 struct Gate {
   CommandLine run = {};  // empty: always green
   std::int64_t timeout_s = gate_timeout_default_s;
   Variables env = {};
   std::optional<std::int64_t> output_max_bytes = {};  // as an agent's
+  std::optional<Approval> approve = {};
 };
 
 struct PipelineStep {
@@ -81,6 +97,8 @@ struct Stage {
   Variables env = {};                    // for its agent, gate and steps
 
   bool guarded() const { return !steps.empty(); }
+  /// What its gate asks people for; null: nothing.
+  const Approval* approval() const { return gate && gate->approve ? &*gate->approve : nullptr; }
 };
 
 struct Pipeline {
@@ -143,11 +161,21 @@ void visit(const Agent& agent, V&& field) {
 }
 
 template <class V>
+void visit(const Approval& approval, V&& field) {
+  field(1, "by", approval.by);
+  field(2, "need", approval.need);
+  field(3, "not_submitter", approval.not_submitter);
+  field(4, "timeout_s", approval.timeout_s);
+  field(5, "on_timeout", approval.on_timeout);
+}
+
+template <class V>
 void visit(const Gate& gate, V&& field) {
   field(1, "run", gate.run);
   field(2, "timeout_s", gate.timeout_s);
   field(3, "env", gate.env);
   field(4, "output_max_bytes", gate.output_max_bytes);
+  field(5, "approve", gate.approve);
 }
 
 template <class V>

@@ -85,12 +85,35 @@ std::unique_ptr<fb::StepT> step_event(const PipelineStep& step) {
   return event;
 }
 
+std::optional<Approval> approval_from(const fb::Approval* event) {
+  if (!event) return std::nullopt;
+  Approval approval{.by = {},
+                    .need = event->need(),
+                    .not_submitter = event->not_submitter(),
+                    .timeout_s = event->timeout_s(),
+                    .on_timeout = event->on_timeout()};
+  for (const flatbuffers::String* name : *event->by()) approval.by.push_back(name->str());
+  return approval;
+}
+
+std::unique_ptr<fb::ApprovalT> approval_event(const std::optional<Approval>& approval) {
+  if (!approval) return nullptr;
+  auto event = std::make_unique<fb::ApprovalT>();
+  event->by = approval->by;
+  event->need = approval->need;
+  event->not_submitter = approval->not_submitter;
+  event->timeout_s = approval->timeout_s;
+  event->on_timeout = approval->on_timeout;
+  return event;
+}
+
 Stage stage_from(const fb::Stage& event) {
   Stage stage;
   stage.name = event.name()->str();
   stage.agent = text_from(event.agent());
   if (const fb::Gate* gate = event.gate()) {
-    stage.gate = Gate{command_from(gate->run()), gate->timeout_s(), env_from(gate->env()), gate->output_max_bytes()};
+    stage.gate = Gate{command_from(gate->run()), gate->timeout_s(), env_from(gate->env()), gate->output_max_bytes(),
+                      approval_from(gate->approve())};
   }
   stage.to = event.to()->str();
   for (const fb::Step* step : *event.steps()) stage.steps.push_back(step_from(*step));
@@ -109,6 +132,7 @@ std::unique_ptr<fb::StageT> stage_event(const Stage& stage) {
     event->gate->timeout_s = stage.gate->timeout_s;
     event->gate->env = env_event(stage.gate->env);
     event->gate->output_max_bytes = stage.gate->output_max_bytes;
+    event->gate->approve = approval_event(stage.gate->approve);
   }
   event->to = stage.to;
   for (const PipelineStep& step : stage.steps) event->steps.push_back(step_event(step));

@@ -87,6 +87,30 @@ struct StepRow {
   bool is_in_doubt() const { return in_doubt.value_or(false); }
 };
 
+/// What a person said to a question for approvals.
+struct SaidRow {
+  std::string principal;
+  std::optional<std::string> as;  // the name among those who may; none: the principal itself
+  bool approved = false;
+  std::string reason;
+  Seq seq{};
+  TimeUs said;
+};
+
+/// The question for approvals that is open at a task's version, and what was said to it (engine/state/approvals.h).
+struct ApprovalRow {
+  Version version{};
+  std::string head;         // the commit in question; empty: the task has no worktree
+  std::string origin_head;  // the branch at origin when it was asked
+  Seq seq{};
+  TimeUs asked;
+  std::optional<TimeUs> until;
+  std::vector<std::string> by;
+  std::uint64_t need = 0;
+  bool not_submitter = false;
+  std::vector<SaidRow> said;
+};
+
 struct Task {
   TaskId id{};
   std::string work_item;
@@ -112,6 +136,7 @@ struct Task {
   std::optional<RedRow> red;
   std::optional<std::string> principal;  // the authenticated submitter
   std::optional<Version> let_through;    // the version at which an operator lets it past what holds it
+  std::optional<ApprovalRow> approval;
 
   std::uint64_t hash = 0;  // of the row; maintained by State, not part of the row
 };
@@ -363,6 +388,30 @@ void visit(RowOf<StepRow> auto& row, V&& field) {
 }
 
 template <class V>
+void visit(RowOf<SaidRow> auto& row, V&& field) {
+  field(1, "principal", row.principal);
+  field(2, "as", row.as);
+  field(3, "approved", row.approved);
+  field(4, "reason", row.reason);
+  field(5, "seq", row.seq);
+  field(6, "said_us", row.said);
+}
+
+template <class V>
+void visit(RowOf<ApprovalRow> auto& row, V&& field) {
+  field(1, "version", row.version);
+  field(2, "head", row.head);
+  field(3, "origin_head", row.origin_head);
+  field(4, "seq", row.seq);
+  field(5, "asked_us", row.asked);
+  field(6, "until_us", row.until);
+  field(7, "by", row.by);
+  field(8, "need", row.need);
+  field(9, "not_submitter", row.not_submitter);
+  field(10, "said", row.said);
+}
+
+template <class V>
 void visit(RowOf<Task> auto& row, V&& field) {
   field(1, "id", row.id);
   field(2, "work_item", row.work_item);
@@ -387,6 +436,7 @@ void visit(RowOf<Task> auto& row, V&& field) {
   field(21, "red", row.red);
   field(22, "principal", row.principal);
   field(23, "let_through", row.let_through);
+  field(24, "approval", row.approval);
 }
 
 template <class V>

@@ -123,7 +123,7 @@ class Tokens(Pawld):
         tokens = self.tokens()
         self.start("--listen", "127.0.0.1:0", "--tokens", self.folder / "tokens")
         for method, path, needed in calls:
-            path = path.replace("{id}", "99").replace("{key}", "repo%3Ax").replace("{repo}", "x")
+            path = path.replace("{id}", "99").replace("{seq}", "1").replace("{key}", "repo%3Ax").replace("{repo}", "x")
             for role in ROLES:
                 headers = {"Authorization": f"Bearer {tokens[role]}"} if role in tokens else {}
                 headers["Pawl-Boot"] = "w"  # without one a report on a job takes `operate`

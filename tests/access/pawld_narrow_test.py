@@ -94,6 +94,7 @@ class Narrow(WithTokens):
         for method, path, _, narrow in self.documented():
             if method != "GET":
                 continue
+            path = path.replace("{seq}", "1")
             for number in ("1", "2", "3", "4", "99") if "{id}" in path else ("",):
                 status, answer = self.as_("looks", "GET", path.replace("{id}", number))
                 text = answer if isinstance(answer, str) else json.dumps(answer)
@@ -119,7 +120,7 @@ class Narrow(WithTokens):
             for number in ("1", "3"):
                 target = path.replace("{id}", number).replace("{repo}", OUTSIDE)
                 body = {"transition": {"to": "done", "expected_version": 1}, "resolve": {"step": "s", "happened": True},
-                        "note": {"text": "n"}, "gate": {"gate": "work", "version": 1, "passed": True},
+                        "note": {"text": "n"}, "override": {"reason": "r"}, "gate": {"gate": "work", "version": 1, "passed": True},
                         "steps": {"type": "StepStarted", "version": 1, "step": "s"}, "renew": {"attempt": 1},
                         "started": {"attempt": 1, "pid": 1, "pid_start": 1}, "exited": {"attempt": 1, "exit_code": 0},
                         "finished": {"attempt": 1, "result": "failed"}}.get(path.rsplit("/", 1)[1], {})

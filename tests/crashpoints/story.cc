@@ -24,11 +24,16 @@ std::string plain_event(fb::Event type) {
   for (const FieldLayout& field : layout_of(type)->fields) {
     if (!field.required) continue;
     text += R"(, ")" + field.name + R"(": )";
-    const bool is_text = field.type == FieldLayout::Type::text;
+    using Type = FieldLayout::Type;
+    const bool is_text = field.type == Type::text;
+    const bool is_flag = field.type == Type::boolean;
+    const bool is_list = field.type == Type::texts || field.type == Type::integers || field.type == Type::tables;
     text += field.enumeration      ? '"' + field.enumeration->values.front().second + '"'
             : field.name == "task" ? "3"
             : field.name == "job"  ? "5"
             : is_text              ? "\"x\""
+            : is_list              ? "[]"
+            : is_flag              ? "true"
                                    : "1";
   }
   return text + '}';

@@ -52,6 +52,10 @@ bool is_borne_out(const State& state, const Task& task, const Stuck& stuck, Time
   if (reason == stuck_reason::critical_window || reason == stuck_reason::stop_off) {
     return !task.cancel_requested.empty();
   }
+  if (reason == stuck_reason::approval) {
+    const ApprovalRow* question = question_of(task);
+    return question && is_open(*question, now);
+  }
   if (reason == name(Outcome::retry_delay)) return queued && stuck.until && *stuck.until > now;
   if (reason == name(Outcome::limit) || reason == name(Outcome::serial_gate)) return name(claim) == reason;
   return true;

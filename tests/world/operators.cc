@@ -298,9 +298,13 @@ class Webhook {
     event.work_item = "W-" + std::to_string(story_.dice.roll(40));
     event.repo = story_.dice.pick(story_.repos);
     event.branch = story_.dice.one_in(10) ? "" : "b-" + event.work_item;
-    const std::uint64_t kind = story_.dice.roll(6);
-    event.pipeline = kind == 0 ? "delivery" : kind < 3 ? "conclusive" : kind < 5 ? "blunt" : "chained";
-    if (story_.dice.one_in(3)) event.stage = kind == 5 ? "ship" : "deploy-staging";
+    const std::uint64_t kind = story_.dice.roll(7);
+    event.pipeline = kind == 0  ? "delivery"
+                     : kind < 3 ? "conclusive"
+                     : kind < 5 ? "blunt"
+                     : kind < 6 ? "chained"
+                                : "asked";
+    if (story_.dice.one_in(3)) event.stage = kind >= 5 ? "ship" : "deploy-staging";
     const State& state = story_.daemon_that_serves().decided();
     if (story_.dice.one_in(6) && state.tasks.size() > 0) {
       event.depends_on.push_back(raw(state.tasks.rows().rbegin()->first));

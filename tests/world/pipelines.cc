@@ -42,6 +42,25 @@ Pipeline chained(PipelineStep merge, PipelineStep publish) {
   return pipeline;
 }
 
+/// People are asked on both edges: once with all the time in the world but ours, once by two who have to agree.
+Pipeline asked(const PipelineStep& merge) {
+  Pipeline pipeline{.name = "asked", .agents = {}, .stages = {}};
+  pipeline.agents = {{.name = "builder", .run = some_command}};
+  Gate one{.run = some_command};
+  one.approve = Approval{.by = {"token:ann", "group:release"}, .timeout_s = 900};
+  Gate both{.run = some_command};
+  both.approve = Approval{.by = {"token:ann", "token:bob"},
+                          .need = 2,
+                          .not_submitter = true,
+                          .timeout_s = 1200,
+                          .on_timeout = ApprovalTimeout::roll_back};
+  pipeline.stages = {
+      {.name = "build", .agent = "builder", .gate = one, .to = "ship"},
+      {.name = "ship", .gate = both, .to = "done", .steps = {merge}, .rollback = "build"},
+  };
+  return pipeline;
+}
+
 /// Each command names its kind and its step: that is all that identifies a process.
 Pipeline with_names(Pipeline pipeline) {
   for (Stage& stage : pipeline.stages) {
@@ -80,7 +99,8 @@ std::vector<Pipeline> pipelines() {
   known_deploy.probe = some_command;
   known_deploy.settle_s = 30;
   return {default_pipeline(), with_names(with_commands("conclusive", known_merge, known_deploy)),
-          with_names(with_commands("blunt", merge, deploy)), with_names(chained(known_merge, known_merge))};
+          with_names(with_commands("blunt", merge, deploy)), with_names(chained(known_merge, known_merge)),
+          with_names(asked(known_merge))};
 }
 
 }  // namespace pawl::hostile

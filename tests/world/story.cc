@@ -631,6 +631,7 @@ void Story::tell() {
   send_workers(*this);
   send_operators(*this);
   send_holder(*this);
+  send_people(*this);
   send_fool(*this);
   send_crowd(*this);
   send_liar(*this);

@@ -60,13 +60,14 @@ enum class Hostility : std::uint8_t {
   branches,       // others push to them, rewind them and force-push; clones break
   lies,           // by a party that may work, about others' work and its own
   hold,           // people who hold places, forget that they did, and let tasks past
+  answers,        // to a gate's question that are wrong, late, doubled, or another's
 };
-constexpr std::array<std::string_view, 34> hostility_names = {
+constexpr std::array<std::string_view, 35> hostility_names = {
     "kill",        "power_cut",   "torn_write",  "failed_sync", "full_disk",   "flip",       "clock_jump",
     "stall",       "reboot",      "stubborn",    "late_effect", "bad_exit",    "red_gate",   "sleepy_worker",
     "dead_worker", "lost_answer", "settings",    "kill_switch", "cancel",      "force",      "nonsense",
     "crowd",       "meddling",    "remote",      "unseen",      "death_watch", "clean_stop", "sleep",
-    "downtime",    "restore",     "naive_probe", "branches",    "lies",        "hold"};
+    "downtime",    "restore",     "naive_probe", "branches",    "lies",        "hold",       "answers"};
 
 /// What the driver met on its system; reaches.txt names each as "Driver MARK".
 enum class Mark : std::uint8_t {
@@ -387,6 +388,7 @@ void send_workers(Story& story);
 void send_operators(Story& story);
 /// Someone who holds places and lets tasks past, until the story mends.
 void send_holder(Story& story);
+void send_people(Story& story);
 void send_fool(Story& story);
 void send_crowd(Story& story);
 void send_liar(Story& story);

@@ -22,7 +22,7 @@
 namespace pawl::hostile {
 
 constexpr std::size_t event_types = static_cast<std::size_t>(fb::Event::MAX) + 1;
-constexpr std::size_t outcomes = 64;
+constexpr std::size_t outcomes = outcome_rows.size();
 /// How often each type of event had each outcome.
 using Reach = std::array<std::array<std::uint64_t, outcomes>, event_types>;
 

@@ -114,6 +114,8 @@ extern const Command note_command;
 extern const Command hold_command;
 extern const Command resume_command;
 extern const Command override_command;
+extern const Command approve_command;
+extern const Command reject_command;
 extern const Command leases_command;
 extern const Command release_command;
 extern const Command settings_command;

@@ -127,6 +127,12 @@ std::string limits_of(const TokenEntry& entry) {
   return entry.scope ? text_of(*entry.scope) : "-";
 }
 
+std::string groups_of(const TokenEntry& entry) {
+  std::string out;
+  for (const std::string& group : entry.groups) out += (out.empty() ? "" : ",") + group;
+  return out.empty() ? "-" : out;
+}
+
 std::string end_of(const TokenEntry& entry, TimeUs now) {
   if (!entry.until) return "-";
   return rfc3339(*entry.until) + (has_ended(entry, now) ? " (ended)" : "");
@@ -152,6 +158,7 @@ void append_entry(std::string& out, const TokenEntry& entry, TimeUs now) {
   append_names(out, "repos", scope ? &scope->repos : nullptr);
   append_names(out, "agents", scope ? &scope->agents : nullptr);
   append_names(out, "leases", scope ? &scope->leases : nullptr);
+  append_names(out, "groups", &entry.groups);
   append_json_member(out, "until");
   if (entry.until) {
     append_json_time(out, *entry.until);
@@ -176,9 +183,9 @@ Exit list_tokens(const Arguments& arguments, const std::string& path) {
     print(out + "]}\n");
     return Exit::done;
   }
-  TextTable table({"name", "role", "limited to", "until"});
+  TextTable table({"name", "role", "limited to", "groups", "until"});
   for (const TokenEntry& entry : *tokens) {
-    table.add({entry.name, std::string(name(entry.role)), limits_of(entry), end_of(entry, now)});
+    table.add({entry.name, std::string(name(entry.role)), limits_of(entry), groups_of(entry), end_of(entry, now)});
   }
   print(table.text());
   return Exit::done;
@@ -219,6 +226,13 @@ Result<TokenEntry> entry_given(const Arguments& arguments, const std::string& wh
     if (const auto read = read_limit(std::string(option) + "=" + *value, scope); !read) {
       return wrong(read.error().message);
     }
+  }
+  if (const auto groups = arguments.value("groups")) {
+    const auto read = parse_tokens(line_of(entry) + " groups=" + *groups, "");
+    if (!read || read->size() != 1 || groups->find_first_of(" \t\r\n") != std::string::npos) {
+      return wrong("--groups takes names of letters, digits, '-', '_' and '.', separated by commas, without blanks");
+    }
+    entry.groups = read->front().groups;
   }
   if (scope.is_narrow()) entry.scope = std::make_shared<const Scope>(std::move(scope));
   if (const auto until = arguments.value("until")) entry.until = PAWL_TRY(end_given(*until, host_time()));
@@ -342,6 +356,7 @@ const Command tokens_command = {
                 {"repos", "NAMES", "add: only for tasks of these repositories"},
                 {"agents", "NAMES", "add: only for jobs of these agents"},
                 {"leases", "KEYS", "add: only for leases whose keys begin with one of these"},
+                {"groups", "NAMES", "add: the groups by which a gate may name it among those who may approve"},
                 {"until", "TIME", "add: valid until then: 30d, 12h, 2027-01-01 or 2027-01-01T00:00:00Z"},
                 {"json", "", "print JSON: the list, or what was added or revoked"},
                 {"data", "DIR", "the data folder of the pawld to tell", 0, "PAWL_DATA"},

@@ -37,6 +37,8 @@ bool is_of_deliveries(fb::Event type) {
     case fb::Event::HoldPlaced:
     case fb::Event::HoldLifted:
     case fb::Event::HoldOverridden:
+    case fb::Event::ApprovalAsked:
+    case fb::Event::ApprovalGiven:
       return true;
     default:
       return false;

@@ -4,6 +4,7 @@
 
 #include "engine/json/state_json.h"
 #include "engine/rules/claim.h"
+#include "engine/state/approvals.h"
 #include "schema/event.h"
 #include "schema/proposal.h"
 #include "schema/subject.h"
@@ -396,22 +397,17 @@ Narration tell(const Scene& scene, const fb::RepoRemoved& event) {
   return {does(scene, "removes", " the repository " + event.repo()->str()), {}, {}};
 }
 
-/// ": holidays"; empty without a reason.
-std::string because_of(const flatbuffers::String* reason) {
-  return reason && reason->size() > 0 ? ": " + reason->str() : std::string();
-}
-
 Narration tell(const Scene& scene, const fb::HoldPlaced& event) {
   const std::string until = event.until() ? " until " + rfc3339({*event.until()}) : std::string();
-  return {does(scene, "holds", " " + event.place()->str() + until + because_of(event.reason())), {}, {}};
+  return {does(scene, "holds", " " + event.place()->str() + until + after_colon(event.reason())), {}, {}};
 }
 
 Narration tell(const Scene& scene, const fb::HoldLifted& event) {
-  return {does(scene, "lifts", " the hold of " + event.place()->str() + because_of(event.reason())), {}, {}};
+  return {does(scene, "lifts", " the hold of " + event.place()->str() + after_colon(event.reason())), {}, {}};
 }
 
 Narration tell(const Scene& scene, const fb::HoldOverridden& event) {
-  return {does(scene, "lets", " task " + number(event.task()) + " past what holds it" + because_of(event.reason())),
+  return {does(scene, "lets", " task " + number(event.task()) + " past what holds it" + after_colon(event.reason())),
           {},
           {}};
 }
@@ -428,9 +424,30 @@ Narration tell(const Scene& scene, const fb::FreezePlanned& event) {
   for (flatbuffers::uoffset_t i = 0; i < std::min<flatbuffers::uoffset_t>(shown, event.windows()->size()); ++i) {
     const fb::FreezeWindow& window = *event.windows()->Get(i);
     narration.notes.push_back(rfc3339({window.from()}) + " to " + rfc3339({window.until()}) +
-                              because_of(window.reason()));
+                              after_colon(window.reason()));
   }
   return narration;
+}
+
+Narration tell(const Scene& scene, const fb::ApprovalAsked& event) {
+  const std::string commit = event.head() && event.head()->size() > 0 ? " at " + event.head()->str() : std::string();
+  Narration narration{
+      does(scene, "asks", " for an approval of version " + number(event.version()) + commit), {}, {}};
+  const Task* task = scene.state.tasks.find(TaskId{event.task()});
+  const ApprovalRow* question = task ? question_of(*task) : nullptr;
+  if (question && question->seq == Seq{scene.record.stamp()->seq()}) {
+    narration.notes.push_back(in_words(*question) + (question->until ? ", until " + rfc3339(*question->until) : ""));
+  }
+  return narration;
+}
+
+Narration tell(const Scene& scene, const fb::ApprovalGiven& event) {
+  const std::string as = event.as() ? " (" + event.as()->str() + ")" : std::string();
+  return {does(scene, event.approved() ? "approves" : "rejects",
+               " version " + number(event.version()) + " as " + principal_of(scene.record) + as +
+                   after_colon(event.reason())),
+          {},
+          {}};
 }
 
 Narration tell(const Scene& scene, const fb::TimeGap& event) {

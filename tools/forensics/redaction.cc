@@ -114,7 +114,7 @@ std::string Redaction::actor(std::string_view text) {
 
 std::string Redaction::principal(std::string_view text) {
   if (text == "tcp") return std::string(text);
-  for (const std::string_view kind : {"token:", "uid:", "webhook:"}) {
+  for (const std::string_view kind : {"token:", "uid:", "webhook:", "user:", "group:"}) {
     if (text.starts_with(kind)) return std::string(kind) + replacement("principal", text);
   }
   return replacement("principal", text);
@@ -193,7 +193,8 @@ std::string Redaction::text(std::string_view table, std::string_view field, std:
   if (field == "work_item") return replacement("item", text);
   if (field == "repo") return replacement("repo", text);
   if (field == "host") return replacement("host", text);
-  if (field == "head" || field == "branch_head") return replacement("head", text);
+  if (field == "as" || (field == "by" && table.starts_with("Approval"))) return principal(text);
+  if (field == "head" || field == "branch_head" || field == "origin_head") return replacement("head", text);
   if (field == "url" || field == "given") return replacement("url", text);
   if (field == "agent") return replacement("agent", text);
   if (field == "pipeline") return pipeline(text);

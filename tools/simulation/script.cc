@@ -258,7 +258,7 @@ Result<ScriptLine> read_line(std::string_view words, std::uint64_t number, TimeU
   if (!value.is_object()) return malformed("a line must be an object");
   const json::object& object = value.get_object();
   PAWL_TRY(only(object, "a line",
-                {"at", "at_us", "actor", "boot", "do", "group", "set", "world", "tick", "restart", "show", "expect"}));
+                {"at", "at_us", "actor", "boot", "principal", "do", "group", "set", "world", "tick", "restart", "show", "expect"}));
   ScriptLine line;
   line.number = number;
   const std::int64_t at = PAWL_TRY(integer_in(object, "at", 0, at_max));
@@ -274,11 +274,14 @@ Result<ScriptLine> read_line(std::string_view words, std::uint64_t number, TimeU
   }
   PAWL_TRY(read_happening(line, *found, object.at(*found)));
   const bool speaks = line.kind == ScriptLine::Kind::propose;
-  if (!speaks && (object.contains("actor") || object.contains("boot"))) {
-    return malformed("'actor' and 'boot' belong to 'do' and 'group'");
+  if (!speaks && (object.contains("actor") || object.contains("boot") || object.contains("principal"))) {
+    return malformed("'actor', 'boot' and 'principal' belong to 'do' and 'group'");
   }
   line.actor = object.contains("actor") ? PAWL_TRY(text_in(object, "actor", limits::actor_bytes_max)) : "operator";
   if (object.contains("boot")) line.boot = PAWL_TRY(text_in(object, "boot", limits::boot_id_bytes_max));
+  if (object.contains("principal")) {
+    line.principal = PAWL_TRY(text_in(object, "principal", limits::name_bytes_max));
+  }
   // Built once as a check; its references are resolved when the line is played.
   if (speaks || line.kind == ScriptLine::Kind::set) {
     PAWL_TRY(group_of(line, {.boot = "boot", .pid = 1, .host = "host"},
@@ -315,7 +318,7 @@ Result<Group> group_of(const ScriptLine& line, const Speakers& speakers, const R
     return group;
   }
   const Requester requester{
-      .boot = line.boot.empty() ? speakers.boot : line.boot, .actor = line.actor, .key = {}, .request = {}};
+      .boot = line.boot.empty() ? speakers.boot : line.boot, .actor = line.actor, .key = {}, .request = {}, .principal = line.principal};
   for (const json::object& event : line.events) {
     group.push_back(PAWL_TRY(proposal_of(event, requester, speakers, references)));
   }

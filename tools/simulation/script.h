@@ -30,6 +30,7 @@ struct ScriptLine {
   std::vector<boost::json::object> events;  // propose: one, or those of a group
   std::string actor;                        // propose
   std::string boot;                         // propose; empty: the daemon's
+  std::string principal;                    // propose; empty: none
   boost::json::object content;              // set, world, expect
 };
 

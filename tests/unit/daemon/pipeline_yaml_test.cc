@@ -82,6 +82,29 @@ TEST(PipelineYaml, sound_definition_is_read_whole) {
   EXPECT_TRUE(pipeline.stages[2].agent.empty());
 }
 
+TEST(PipelineYaml, approvals_name_who_may_and_what_silence_does) {
+  const Result<PipelineText> read = parse(R"(name: x
+stages:
+  - name: one
+    gate: {approve: {by: ann}}
+    to: two
+  - name: two
+    gate:
+      run: make
+      approve: {by: [ann, "user:bob", "group:release"], need: 2, not_submitter: yes, timeout_s: 60, on_timeout: roll_back}
+    to: done
+    rollback: one
+)");
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(*read->pipeline.stages[0].gate->approve, (Approval{.by = {"token:ann"}}));
+  EXPECT_EQ(*read->pipeline.stages[1].gate->approve,
+            (Approval{.by = {"token:ann", "user:bob", "group:release"},
+                      .need = 2,
+                      .not_submitter = true,
+                      .timeout_s = 60,
+                      .on_timeout = ApprovalTimeout::roll_back}));
+}
+
 struct Bad {
   const char* situation;
   const char* text;
@@ -135,6 +158,21 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"timeout_overflows", "name: x\nagents:\n  a: {timeout_s: 99999999999999999999}\n", "not a whole number"},
         Bad{"timeout_out_of_range", "name: x\nagents:\n  b:\n  a: {timeout_s: 0}\nstages:\n  - {name: s, to: done}\n",
             "p.yaml:4: agent 2 'a'"},
+        Bad{"approve_is_text", "name: x\nstages:\n  - name: s\n    gate: {approve: ann}\n    to: done\n",
+            "p.yaml:4: 'approve' of the gate of stage 's' is not a map"},
+        Bad{"approve_unknown_key", "name: x\nstages:\n  - name: s\n    gate: {approve: {who: ann}}\n    to: done\n",
+            "p.yaml:4: unknown key 'who' in 'approve' of the gate of stage 's'"},
+        Bad{"approve_by_none", "name: x\nstages:\n  - name: s\n    gate: {approve: {need: 1}}\n    to: done\n",
+            "names none who may give it"},
+        Bad{"approve_by_a_kind_that_is_none",
+            "name: x\nstages:\n  - name: s\n    gate: {approve: {by: [\"team:a\"]}}\n    to: done\n",
+            "names 'team:a' as one who may approve; it must be token:NAME, uid:NUMBER, user:NAME or group:NAME"},
+        Bad{"approve_end_of_no_time",
+            "name: x\nstages:\n  - name: s\n    gate:\n      approve: {by: a, on_timeout: block}\n    to: done\n",
+            "p.yaml:5: 'approve' of the gate of stage 's' has an 'on_timeout', but no 'timeout_s'"},
+        Bad{"approve_end_is_none",
+            "name: x\nstages:\n  - name: s\n    gate:\n      approve: {by: a, timeout_s: 9, on_timeout: approve}\n    to: done\n",
+            "is 'approve'; use block or roll_back"},
         Bad{"stages_is_a_map", "name: x\nstages: {a: b}\n", "p.yaml:2: 'stages' is not a list"},
         Bad{"stage_is_text", "name: x\nstages:\n  - a\n", "p.yaml:3: a stage is not a map"},
         Bad{"stage_without_name", "name: x\nstages:\n  - to: done\n", "p.yaml:3: a stage has no name"},

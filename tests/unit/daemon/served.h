@@ -53,6 +53,7 @@ struct Headers {
   std::string authorization = {};
   Transport transport = Transport::unix_socket;
   std::string last_event_id = {};
+  std::optional<std::uint32_t> peer_uid = {};
 };
 
 class Served : public testing::Test {
@@ -153,6 +154,7 @@ class Served : public testing::Test {
                  .body = body,
                  .authorization = headers.authorization,
                  .transport = headers.transport,
+                 .peer_uid = headers.peer_uid,
                  .waits = told_of_wait},
                 [this, promise](HttpResponse response) {
                   if (response.format) response.format(response);

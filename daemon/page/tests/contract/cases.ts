@@ -76,6 +76,7 @@ const tasks: Record<string, Case[]> = {
     asks('blocked', 409, async (world) => move(await world.blocked(), 'ship')),
     asks('dependency', 409, async (world) => move(await world.submit({ depends_on: [await world.submit()] }), 'ship')),
     asks('held', 409, async (world) => move(await world.heldBack(), 'ship')),
+    asks('not_approved', 409, async (world) => move(await world.asked(), 'deliver')),
     asks('lease_required', 409, async (world) => {
       const at = await world.merged();
       await world.ok({
@@ -129,6 +130,34 @@ const tasks: Record<string, Case[]> = {
     ),
     asks('no_hold', 409, async (world) => onTask(await world.submit(), 'override', { reason: 'r' })),
   ],
+  'POST /v1/tasks/{id}/approval': [
+    asks('it is rejected', 200, async (world) =>
+      onTask(await world.asked(), 'approval', { version: 1, approved: false, reason: 'not like this' }),
+    ),
+    asks('a reader may', 200, async (world) => ({
+      request: onTask(await world.asked(), 'approval', { version: 1, approved: true }),
+      how: { as: 'reader' },
+    })),
+    asks('terminal', 409, async (world) =>
+      onTask(await world.cancelled(), 'approval', { version: 1, approved: true }),
+    ),
+    asks('version_conflict', 409, async (world) =>
+      onTask(await world.asked(), 'approval', { version: 7, approved: true }),
+    ),
+    asks('not_asked', 409, async (world) => onTask(await world.submit(), 'approval', { version: 1, approved: true })),
+    asks('stale_head', 409, async (world) =>
+      onTask(await world.asked(), 'approval', { version: 1, head: 'c0ffee', approved: true }),
+    ),
+    asks('may_not_approve', 409, async (world) => ({
+      request: onTask(await world.asked(), 'approval', { version: 1, approved: true }),
+      how: { as: 'worker' },
+    })),
+    asks('already_said', 409, async (world) => {
+      const task = await world.asked();
+      await world.ok(onTask(task, 'approval', { version: 1, approved: true }));
+      return onTask(task, 'approval', { version: 1, approved: true });
+    }),
+  ],
   'POST /v1/tasks/{id}/gate': [
     asks('version_conflict', 409, async (world) => onTask(await world.submit(), 'gate', { gate: 'build', version: 7 })),
   ],
@@ -176,6 +205,13 @@ const tasks: Record<string, Case[]> = {
       const at = await world.shipping();
       await world.hold(at.task);
       return world.startOf(at);
+    }),
+    asks('not_approved', 409, async (world) => {
+      const task = await world.submit({ pipeline: 'asking', stage: 'deliver' });
+      return world.step(
+        { task, headers: { 'Pawl-Boot': await world.boot() } },
+        { type: 'StepStarted', version: 1, step: 'merge', to: 'done' },
+      );
     }),
     asks('lease_required', 409, async (world) => world.startOf(await world.shipping(), { token: null })),
     asks('stale_token', 409, async (world) => world.startOf(await world.shipping(), { token: 7 })),

@@ -172,6 +172,11 @@ export const ready: Record<string, Ready> = {
       },
     };
   },
+  'POST /v1/tasks/{id}/approval': async (world) => ({
+    method: 'POST',
+    path: `/v1/tasks/${await world.asked()}/approval`,
+    body: { version: 1, approved: true, reason: 'fine' },
+  }),
   'POST /v1/tasks/{id}/override': async (world) => {
     const task = await world.submit();
     await world.hold(task);

@@ -74,6 +74,16 @@ const checked = (daemon: Pawld): Json => ({
   ],
 });
 
+/// People are asked on both edges.
+const approve = { by: ['token:operator', 'token:reader'], need: 2 };
+const asking = {
+  name: 'asking',
+  stages: [
+    { name: 'ask', gate: { approve }, to: 'deliver' },
+    { name: 'deliver', gate: { approve }, to: 'done', steps: [{ name: 'merge', timeout_s: 60, irreversible: true }] },
+  ],
+};
+
 export class World {
   readonly daemon = new Pawld();
   readonly tokens: Record<string, string> = {};
@@ -118,7 +128,7 @@ export class World {
       'job.retry_delay_s': 0,
       'pipeline.default': 'hand',
     };
-    for (const body of [hand, machine, checked(daemon)]) await this.ok({ method: 'POST', path: '/v1/pipelines', body });
+    for (const body of [hand, machine, checked(daemon), asking]) await this.ok({ method: 'POST', path: '/v1/pipelines', body });
     await this.ok({ method: 'POST', path: '/v1/settings', body: settings });
     const task = await this.submit();
     this.usedKey = randomUUID();
@@ -338,6 +348,13 @@ export class World {
       (await this.get(`/v1/jobs?task=${task}`)).items.every((job: Json) => job['status'] !== 'queued'),
     );
     await until('its gate has run', async () => (await this.get(`/v1/tasks/${task}`)).stage !== 'code');
+    return task;
+  }
+
+  /// A task whose gate has asked people.
+  async asked(): Promise<number> {
+    const task = await this.submit({ pipeline: 'asking' });
+    await this.ok({ method: 'POST', path: `/v1/tasks/${task}/advance` });
     return task;
   }
 

@@ -110,6 +110,7 @@ const std::map<std::string, Case>& cases() {
       {"DELETE /v1/holds", {Reach::everything}},
       {"GET /v1/holds", {Reach::everything}},
       {"POST /v1/tasks/{id}/override", {Reach::task, R"({"reason":"now"})"}},
+      {"POST /v1/tasks/{id}/approval", {Reach::task, R"({"version":1,"approved":true})"}},
       {"GET /v1/incidents", {Reach::everything}},
       {"GET /v1/incidents/{seq}", {Reach::everything}},
       {"GET /v1/incidents/{seq}/page", {Reach::everything}},

@@ -91,16 +91,26 @@ TEST(TokenLine, with_an_end_alone_is_not_narrow) {
   EXPECT_FALSE(has_ended(entry_of(""), TimeUs{INT64_MAX}));
 }
 
+TEST(TokenLine, groups_limit_nothing) {
+  const TokenEntry entry = entry_of("groups=release,on-call.eu until=2027-01-01T00:00:00Z");
+  EXPECT_EQ(entry.groups, (std::vector<std::string>{"release", "on-call.eu"}));
+  EXPECT_EQ(entry.scope, nullptr);
+  EXPECT_EQ(line_of(entry), "ci work " + hash + " groups=release,on-call.eu until=2027-01-01T00:00:00.000000Z");
+  for (const char* wrong : {"groups=", "groups=a,", "groups=,a", "groups=a:b", "groups=a groups=b"}) {
+    EXPECT_FALSE(parse_tokens("ci work " + hash + " " + wrong, "file")) << wrong;
+  }
+}
+
 TEST(TokenLine, each_wrong_form_names_the_line_and_what_is_wrong) {
   std::string many = "agents=a";
   for (int i = 0; i < 100; ++i) many += ",a" + std::to_string(i);
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"more", "after the hash, only repos=, agents=, leases= or until= may follow"},
-      {"repo=a", "after the hash, only repos=, agents=, leases= or until= may follow, not repo="},
-      {"Repos=a", "after the hash, only repos=, agents=, leases= or until= may follow, not Repos="},
-      {"=a", "after the hash, only repos=, agents=, leases= or until= may follow"},
-      {std::string(40, 'f') + "=", "after the hash, only repos=, agents=, leases= or until= may follow"},
-      {"repos", "after the hash, only repos=, agents=, leases= or until= may follow"},
+      {"more", "after the hash, only repos=, agents=, leases=, groups= or until= may follow"},
+      {"repo=a", "after the hash, only repos=, agents=, leases=, groups= or until= may follow, not repo="},
+      {"Repos=a", "after the hash, only repos=, agents=, leases=, groups= or until= may follow, not Repos="},
+      {"=a", "after the hash, only repos=, agents=, leases=, groups= or until= may follow"},
+      {std::string(40, 'f') + "=", "after the hash, only repos=, agents=, leases=, groups= or until= may follow"},
+      {"repos", "after the hash, only repos=, agents=, leases=, groups= or until= may follow"},
       {"repos=", "repos= takes comma-separated names, none of them empty"},
       {"repos=a,", "repos= takes comma-separated names, none of them empty"},
       {"repos=,a", "repos= takes comma-separated names, none of them empty"},

@@ -58,7 +58,7 @@ TEST(StateJson, a_task_shows_what_is_absent_as_null) {
       R"("gate":{"version":5,"gate":"deploy-staging","passed":null,"reason":"timed out","seq":39,"later":null,"head":null},)"
       R"("last":{"seq":30,"boot":"b-1","actor":"monitor"},"created_at":"2026-06-15T12:00:00.000001Z",)"
       R"("entered_at":"2026-06-15T12:00:00.000001Z","lost_dependency":null,"keep_branch":null,"branch_head":null,)"
-      R"("branch_begun":null,"red":null,"principal":null})");
+      R"("branch_begun":null,"red":null,"principal":null,"let_through":null,"approval":null})");
 }
 
 TEST(StateJson, a_queued_job_has_no_pid) {
