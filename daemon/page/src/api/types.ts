@@ -224,6 +224,7 @@ export interface Me {
   role: 'read' | 'work' | 'operate';
   token: string | null;
   principal: string;
+  names: string[]; // the others by which a gate may know it: its groups, its name on pawld's host
   limits: string | null;
 }
 

@@ -20,25 +20,20 @@ export function standingOf(question: Approval, now: number): QuestionStanding {
   return question.until_at !== null && msOf(question.until_at) <= now ? 'lapsed' : 'open';
 }
 
-/// Whether a person may answer. `perhaps`: the question names users or groups of pawld's machine, which this page does
-/// not know. `submitter` and `said` may still reject.
-export type Leave = 'yes' | 'perhaps' | 'no' | 'submitter' | 'said';
+/// Whether a person may answer. `submitter` and `said` may still reject.
+export type Leave = 'yes' | 'no' | 'submitter' | 'said';
 
 export function leaveOf(task: Task, question: Approval, me: Me | null): Leave {
   if (!me) return 'no';
-  const { principal } = me;
+  const { principal, names } = me;
   if (question.said.some((said) => said.principal === principal && said.approved)) return 'said';
-  const isNamed = question.by.includes(principal);
-  const isOfMachine = /^uid:/.test(principal) && question.by.some((name) => /^(user|group):/.test(name));
-  if (!isNamed && !isOfMachine) return 'no';
-  if (question.not_submitter && task.principal === principal) return 'submitter';
-  return isNamed ? 'yes' : 'perhaps';
+  if (![principal, ...names].some((name) => question.by.includes(name))) return 'no';
+  return question.not_submitter && task.principal === principal ? 'submitter' : 'yes';
 }
 
 /// Whether the task waits for a word that the person can give.
 export function waitsFor(task: Task, me: Me | null, now: number): boolean {
   const question = questionOf(task);
   if (!question || standingOf(question, now) !== 'open') return false;
-  const leave = leaveOf(task, question, me);
-  return leave === 'yes' || leave === 'perhaps';
+  return leaveOf(task, question, me) === 'yes';
 }

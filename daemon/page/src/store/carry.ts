@@ -87,7 +87,7 @@ export async function carryOut(client: Client, act: Act, chosen: Chosen, entry: 
     case 'reject':
       await client.act('POST', `v1/tasks/${act.task}/approval`, {
         body: {
-          approve: act.kind === 'approve',
+          approved: act.kind === 'approve',
           version: act.version,
           ...(act.head !== null && { head: act.head }),
           ...reason,

@@ -1,7 +1,7 @@
 // The dialog of an act: what it will do, why, and as whom it is recorded.
 import { signal, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { client, mayOperate, me } from '../api/session';
+import { client, mayAnswer, mayOperate, me } from '../api/session';
 import {
   buttonOf,
   chosenAtFirst,
@@ -51,7 +51,8 @@ export function ActButton({
   class?: string;
   label?: string;
 }): JSX.Element | null {
-  if (!mayOperate.value) return null;
+  const isAnswer = act.kind === 'approve' || act.kind === 'reject';
+  if (!(isAnswer ? mayAnswer : mayOperate).value) return null;
   return (
     <button type="button" class={kind} onClick={() => ask(act)}>
       {label ?? buttonOf(act)}

@@ -1,6 +1,6 @@
 // What waits for a person's word: the tasks that the one who is here may answer for first, and a task's own panel.
 import type { JSX } from 'preact';
-import { mayOperate, me } from '../api/session';
+import { mayAnswer, me } from '../api/session';
 import type { Approval, Said, Task } from '../api/types';
 import { taskHash } from '../route';
 import { approvalsOf, leaveOf, questionOf, standingOf, waitsFor, type QuestionStanding } from '../store/approvals';
@@ -65,10 +65,10 @@ function Names({ names }: { names: readonly string[] }): JSX.Element {
 /// The buttons, or why there are none.
 function Answer({ task, question }: { task: Task; question: Approval }): JSX.Element | null {
   const standing = standingOf(question, nowMs.value);
-  if (!mayOperate.value || standing === 'rejected' || standing === 'lapsed') return null;
+  if (!mayAnswer.value || standing === 'rejected' || standing === 'lapsed') return null;
   const leave = leaveOf(task, question, me.value);
   const of = { task: task.id, version: question.version, head: question.head };
-  const mayApprove = standing === 'open' && (leave === 'yes' || leave === 'perhaps');
+  const mayApprove = standing === 'open' && leave === 'yes';
   return (
     <div class="answer-row">
       {leave !== 'no' && (
@@ -80,7 +80,6 @@ function Answer({ task, question }: { task: Task; question: Approval }): JSX.Ele
       <span class="quiet-text">
         {leave === 'said' && 'You have approved it. Until the crossing begins you may still reject it.'}
         {leave === 'submitter' && 'You submitted this task, so another has to approve it.'}
-        {leave === 'perhaps' && 'pawld knows whether you are one of those who may.'}
         {leave === 'no' && (
           <>
             You are <Name text={me.value?.principal ?? 'not known'} class="mono" />, whom the gate does not name.

@@ -103,7 +103,9 @@ function StuckList({ all }: { all: boolean }): JSX.Element {
                       </>
                     )}
                   </Cell>
-                  <Cell of="Stage" class="stage-name">{item.stage === null ? '–' : <Name text={item.stage} />}</Cell>
+                  <Cell of="Stage" class="stage-name">
+                    {item.stage === null ? '–' : <Name text={item.stage} />}
+                  </Cell>
                   <Cell of="Since">{item.since === null ? '–' : <Age since={item.since} />}</Cell>
                   <Cell of="Why" class="wide">
                     <span class={`tag ${item.waits ? '' : 'bad'}`}>{item.reason.replace(/_/g, ' ')}</span>{' '}

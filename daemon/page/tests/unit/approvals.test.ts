@@ -37,7 +37,13 @@ function asked(more: Partial<Approval> = {}, ofTask: Partial<Task> = {}): { task
   return { task: task as unknown as Task, question };
 }
 
-const who = (principal: string): Me => ({ role: 'operate', token: null, principal, limits: null });
+const who = (principal: string, ...names: string[]): Me => ({
+  role: 'read',
+  token: null,
+  principal,
+  names,
+  limits: null,
+});
 
 beforeEach(() => setTime(at(10)));
 
@@ -66,8 +72,8 @@ describe('question for approvals', () => {
     expect(leaveOf(task, question, who('token:ada'))).toBe('yes');
     expect(leaveOf(task, question, who('token:eve'))).toBe('no');
     expect(leaveOf(task, question, null)).toBe('no');
-    // The daemon knows the groups of its machine's users; this page does not.
-    expect(leaveOf(task, question, who('uid:1000'))).toBe('perhaps');
+    expect(leaveOf(task, question, who('token:eve', 'group:ops'))).toBe('no');
+    expect(leaveOf(task, question, who('token:eve', 'group:ops', 'group:release'))).toBe('yes');
     const own = asked({}, { principal: 'token:ada' });
     expect(leaveOf(own.task, own.question, who('token:ada'))).toBe('submitter');
     expect(leaveOf(own.task, { ...own.question, not_submitter: false }, who('token:ada'))).toBe('yes');
@@ -102,10 +108,10 @@ describe('answer', () => {
   const act = (kind: 'approve' | 'reject', of: string | null = head): Act => ({ kind, task: 7, version: 3, head: of });
 
   it('is to the version and the commit that were shown', async () => {
-    expect(await sent(act('approve'))).toEqual(['POST v1/tasks/7/approval', { approve: true, version: 3, head }]);
+    expect(await sent(act('approve'))).toEqual(['POST v1/tasks/7/approval', { approved: true, version: 3, head }]);
     expect(await sent(act('reject', null), { why: ' no tests ' })).toEqual([
       'POST v1/tasks/7/approval',
-      { approve: false, version: 3, reason: 'no tests' },
+      { approved: false, version: 3, reason: 'no tests' },
     ]);
   });
 
