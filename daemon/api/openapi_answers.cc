@@ -55,7 +55,8 @@ constexpr NamedShape shapes[] = {
     {"Log", R"({"run": "text", "what": "agent | gate | step | probe", "name": "text?", "stage": "text",
                 "version": "integer", "job": "integer?", "attempt": "integer?", "began_at": "time",
                 "ended_at": "time?", "bytes": "integer", "kept": "integer"})"},
-    {"Me", R"({"role": "read | work | operate", "token": "text?", "principal": "text", "limits": "text?"})"},
+    {"Me", R"({"role": "read | work | operate", "token": "text?", "principal": "text", "names": ["text"],
+                "limits": "text?"})"},
     {"Queue", R"({
       "seq": "integer", "now": "time",
       "tasks": {"live": "integer", "blocked": "integer", "cancel_requested": "integer", "by_stage": {"*": "integer"},

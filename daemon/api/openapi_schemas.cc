@@ -243,6 +243,7 @@ json::object hold_schema() {
   json::object schema = {{"type", "object"}, {"properties", json::object()}, {"required", json::array()}};
   add(schema, "place", type("string"));
   for (const char* name : {"active", "freeze"}) add(schema, name, type("boolean"));
+  add(schema, "stages", list_of(type("string")));
   add(schema, "since_at", time());
   add(schema, "until_at", or_null(time()));
   add(schema, "seq", type("integer"));

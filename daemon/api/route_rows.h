@@ -85,6 +85,10 @@ inline Field limit() {
   return limit(most, most);
 }
 
+inline Field skip() {
+  return optional(integer("skip", 0, integer_max, "how many to leave out first"), 0);
+}
+
 inline Field after(std::string_view summary) {
   return optional(integer("after", 0, integer_max, summary), 0);
 }

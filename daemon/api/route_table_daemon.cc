@@ -319,7 +319,7 @@ std::vector<Route> daemon_routes() {
        .reach = Reach::filtered,
        .summary = "says who the requester is, and what it may do",
        .answer = {.shape = Shape::members,
-                  .members = {"role", "token", "principal", "limits"},
+                  .members = {"role", "token", "principal", "names", "limits"},
                   .remark = "without `seq`",
                   .schema = "Me"},
        .function = me_get},

@@ -11,7 +11,8 @@ namespace pawl {
 namespace {
 
 /// What is shown of a hold or of a window of a freeze. One that is over is not.
-void append_item(std::string& out, const HeldBy& held, TimeUs since, TimeUs now, std::string_view boot) {
+void append_item(std::string& out, const HeldBy& held, const std::vector<std::string>& stages, TimeUs since, TimeUs now,
+                 std::string_view boot) {
   if (out.back() != '[') out += ',';
   out += '{';
   append_json_member(out, "place");
@@ -20,6 +21,13 @@ void append_item(std::string& out, const HeldBy& held, TimeUs since, TimeUs now,
   append_json_bool(out, since <= now);
   append_json_member(out, "freeze");
   append_json_bool(out, held.is_freeze);
+  append_json_member(out, "stages");
+  out += '[';
+  for (const std::string& stage : stages) {
+    if (out.back() != '[') out += ',';
+    append_json_text(out, stage);
+  }
+  out += ']';
   append_json_member(out, "since_at");
   append_json_time(out, since);
   append_json_member(out, "until_at");
@@ -46,7 +54,7 @@ void append_items(std::string& out, const State& state, TimeUs now) {
                  .until = row.until,
                  .seq = row.seq,
                  .by = row.principal.value_or(row.actor)},
-                row.since, now, row.boot);
+                {}, row.since, now, row.boot);
   }
   for (const auto& [pipeline, row] : state.freezes.rows()) {
     std::size_t shown = 0;
@@ -58,7 +66,7 @@ void append_items(std::string& out, const State& state, TimeUs now) {
                    .until = window.until,
                    .seq = row.seq,
                    .is_freeze = true},
-                  window.from, now, {});
+                  window.stages, window.from, now, {});
     }
   }
 }

@@ -27,18 +27,26 @@ void append_or_null(std::string& out, std::optional<Seq> seq) {
   out += seq ? std::to_string(raw(*seq)) : "null";
 }
 
-/// Appends `"<name>":[…],"<name>_total":…`, of at most `count_max`.
+/// Of each list, the items from the one at `first` on.
+struct Part {
+  std::size_t first = 0;
+  std::size_t count_max = 0;
+};
+
+/// Appends `"<name>":[…],"<name>_total":…`.
 template <class List, class Append>
-void append_some(std::string& out, const std::string& name, const List& all, std::size_t count_max, Append append) {
+void append_some(std::string& out, const std::string& name, const List& all, Part part, Append append) {
   out += ",\"" + name + "\":[";
-  for (std::size_t i = 0; i < std::min(all.size(), count_max); ++i) {
-    if (i > 0) out += ',';
+  const std::size_t first = std::min(part.first, all.size());
+  const std::size_t end = first + std::min(part.count_max, all.size() - first);
+  for (std::size_t i = first; i < end; ++i) {
+    if (i > first) out += ',';
     append(all[i]);
   }
   out += "],\"" + name + "_total\":" + std::to_string(all.size());
 }
 
-std::string list_of(const AuditView* view, int percent, Seq head, std::size_t count_max) {
+std::string list_of(const AuditView* view, int percent, Seq head, Part part) {
   static const AuditView nothing;
   const AuditView& seen = view ? *view : nothing;
   std::string out = "{\"percent\":" + std::to_string(percent) + ",\"audited\":";
@@ -49,12 +57,12 @@ std::string list_of(const AuditView* view, int percent, Seq head, std::size_t co
   append_or_null(out, culprit_of(seen.findings));
   out += ",\"stopped_at\":";
   append_or_null(out, seen.stopped_at);
-  append_some(out, "findings", seen.findings, count_max, [&](const Finding& finding) {
+  append_some(out, "findings", seen.findings, part, [&](const Finding& finding) {
     const auto heading = seen.headings.find(finding.seq);
     append_finding(out, finding,
                    heading == seen.headings.end() ? std::nullopt : std::optional<Heading>(heading->second));
   });
-  append_some(out, "ended", seen.ended, count_max, [&](const BadEnd& end) { append_end(out, end); });
+  append_some(out, "ended", seen.ended, part, [&](const BadEnd& end) { append_end(out, end); });
   return out + '}';
 }
 
@@ -138,12 +146,13 @@ HttpResponse redacted_log(const Reported& reported) {
 void incidents_list(Call call) {
   LogAudit* const audit = call.context.services.audit;
   const int percent = audit ? audit->percent() : 0;
-  const auto limit = static_cast<std::size_t>(call.query.number("limit"));
-  const auto answer = [&context = call.context, reply = call.reply, percent, limit,
+  const Part part{.first = static_cast<std::size_t>(call.query.number("skip")),
+                  .count_max = static_cast<std::size_t>(call.query.number("limit"))};
+  const auto answer = [&context = call.context, reply = call.reply, percent, part,
                        head = call.sequencer().durable_seq()](std::shared_ptr<const AuditView> view) {
-    context.workers.post([reply, percent, limit, head, view = std::move(view)] {
+    context.workers.post([reply, percent, part, head, view = std::move(view)] {
       HttpResponse response;
-      response.body = list_of(view.get(), percent, head, limit);
+      response.body = list_of(view.get(), percent, head, part);
       reply(std::move(response));
     });
   };

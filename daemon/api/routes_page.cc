@@ -1,5 +1,6 @@
 // The web page's files, and what the page asks first: who am I?
 #include "daemon/api/call.h"
+#include "daemon/api/other_names.h"
 #include "daemon/api/page.h"
 #include "schema/json/json_text.h"
 
@@ -25,20 +26,29 @@ void page_file(Call call) {
 }
 
 void me_get(Call call) {
-  const Permit& permit = *call.permit;
-  HttpResponse response;
-  std::string& out = response.body;
-  const auto member = [&out](std::string_view name, std::string_view value) {
-    append_json_member(out, name);
-    append_json_text_or_null(out, value);
-  };
-  out = '{';
-  member("role", name(permit.role));
-  member("token", permit.holder);
-  member("principal", permit.principal);
-  member("limits", permit.scope ? text_of(*permit.scope) : std::string());
-  out += '}';
-  call.reply(std::move(response));
+  // The host's user database may be slow to answer.
+  call.work([permit = *call.permit, reply = call.reply](StateReader&) {
+    HttpResponse response;
+    std::string& out = response.body;
+    const auto member = [&out](std::string_view name, std::string_view value) {
+      append_json_member(out, name);
+      append_json_text_or_null(out, value);
+    };
+    out = '{';
+    member("role", name(permit.role));
+    member("token", permit.holder);
+    member("principal", permit.principal);
+    append_json_member(out, "names");
+    out += '[';
+    for (const std::string& name : other_names(permit)) {
+      if (out.back() != '[') out += ',';
+      append_json_text(out, name);
+    }
+    out += ']';
+    member("limits", permit.scope ? text_of(*permit.scope) : std::string());
+    out += '}';
+    reply(std::move(response));
+  });
 }
 
 }  // namespace pawl

@@ -79,9 +79,10 @@ void compare_get(Call call) {
   const std::int64_t to = call.query.number("to");
   if (to < from) return call.refuse({ErrorCode::malformed, "query parameter 'to' lies before 'from'"});
   if (auto refused = refuse_beyond(call, to)) return call.reply(*std::move(refused));
-  const auto rows_max = static_cast<std::size_t>(call.query.number("limit"));
+  const DifferencePart part{.first = static_cast<std::size_t>(call.query.number("skip")),
+                            .count = static_cast<std::size_t>(call.query.number("limit"))};
   const HttpReply reply = call.reply;
-  const auto compare = [reply, from, to, rows_max](PastStates& states) {
+  const auto compare = [reply, from, to, part](PastStates& states) {
     TwoSides sides;
     const auto walked = states.walk(
         Seq{static_cast<std::uint64_t>(from)}, Seq{static_cast<std::uint64_t>(to)},
@@ -106,7 +107,7 @@ void compare_get(Call call) {
     out += ",\"to\":" + std::to_string(to) + ",\"to_time\":";
     append_json_time(out, sides.after_time);
     out += ",\"rows_total\":" + std::to_string(count_differences(sides.before, sides.after)) +
-           ",\"rows\":" + difference_in_json(sides.before, sides.after, rows_max) + '}';
+           ",\"rows\":" + difference_in_json(sides.before, sides.after, part) + '}';
     reply(std::move(response));
   };
   if (!call.context.past.post(compare)) reply(too_many_past());

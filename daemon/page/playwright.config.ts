@@ -4,6 +4,8 @@ import { defineConfig } from '@playwright/test';
 export default defineConfig({
   testDir: 'tests/browser',
   outputDir: process.env['PAWL_PAGE_RESULTS'] ?? 'test-results',
+  // Into the sources: they are kept there.
+  snapshotPathTemplate: `${process.env['PAWL_PAGE_PICTURES'] ?? 'tests/browser/pictures'}/{arg}{ext}`,
   // Generous: on a busy machine a browser is ten times as slow.
   timeout: 300_000,
   expect: { timeout: 60_000 },

@@ -126,11 +126,13 @@ std::string difference_in_words(const StateRows& before, const StateRows& after)
   return out;
 }
 
-std::string difference_in_json(const StateRows& before, const StateRows& after, std::size_t rows_max) {
+std::string difference_in_json(const StateRows& before, const StateRows& after, DifferencePart part) {
   std::string out = "[";
-  std::size_t rows = 0;
+  std::size_t at = 0;
   for_differences(before, after, [&](const RowName& row, const std::string* was, const std::string* is) {
-    if (rows++ >= rows_max) return;
+    const bool is_in_part = at >= part.first && at - part.first < part.count;
+    ++at;
+    if (!is_in_part) return;
     if (out.back() != '[') out += ',';
     out += "{\"row\":\"" + std::string(name(row.kind)) + "\",\"id\":";
     if (row.key.empty()) {

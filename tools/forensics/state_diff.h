@@ -22,6 +22,12 @@ struct RowName {
 /// Rows by name, as JSON.
 using StateRows = std::map<RowName, std::string>;
 
+/// Of the rows that differ, at most `count` from the one at `first` on.
+struct DifferencePart {
+  std::size_t first = 0;
+  std::size_t count = SIZE_MAX;
+};
+
 /// All rows in memory, and every setting, defaults included.
 StateRows rows_of(const State& state);
 /// A task and its jobs as they were when they left memory.
@@ -29,9 +35,8 @@ void add_rows(StateRows& rows, const ArchivedTask& archived);
 
 /// "task 1: stage "review" -> "testing"", a line for each field. Empty if nothing changed.
 std::string difference_in_words(const StateRows& before, const StateRows& after);
-/// `[{"row":"task","id":1,"before":{…},"after":{…}},…]`: whole rows, null on a side that lacks it. `rows_max`: no more
-/// than that.
-std::string difference_in_json(const StateRows& before, const StateRows& after, std::size_t rows_max = SIZE_MAX);
+/// `[{"row":"task","id":1,"before":{…},"after":{…}},…]`: whole rows, null on a side that lacks it.
+std::string difference_in_json(const StateRows& before, const StateRows& after, DifferencePart part = {});
 /// How many rows differ.
 std::size_t count_differences(const StateRows& before, const StateRows& after);
 

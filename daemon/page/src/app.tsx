@@ -8,8 +8,10 @@ import { Bar, reference, tabs, Who } from './ui/bar';
 import { isCommand, toSearch } from './ui/keys';
 import { Dialog, Empty, Failure, Name } from './ui/parts';
 import { ActDialog, asked, notice } from './views/actions';
+import { ApprovalsView, waitingForMe } from './views/approvals';
 import { Board } from './views/board';
 import { CompareView } from './views/compare';
+import { HoldsView } from './views/holds';
 import { IncidentView } from './views/incident';
 import { IncidentsView } from './views/incidents';
 import { LeasesView } from './views/leases';
@@ -82,6 +84,10 @@ function Shown(): JSX.Element {
       return <Board />;
     case 'queue':
       return <QueueView />;
+    case 'approvals':
+      return <ApprovalsView />;
+    case 'holds':
+      return <HoldsView />;
     case 'leases':
       return <LeasesView />;
     case 'workers':
@@ -136,7 +142,8 @@ function Keys({ close }: { close: () => void }): JSX.Element {
         ))}
       </dl>
       <p class="aside">
-        pawld {world.about.value?.version ?? ''} · boot <Name text={world.about.value?.boot ?? ''} class="mono" /> ·{' '}
+        pawld {world.about.value?.version ?? ''} · boot <Name text={world.about.value?.boot ?? ''} class="mono" />
+        {' · '}
         <a href="page/files/licences.txt">licences of what this page is built with</a>
       </p>
     </Dialog>
@@ -196,7 +203,11 @@ export function App(): JSX.Element {
       >
         To the content
       </a>
-      <Bar current={view === 'task' ? 'board' : view === 'incident' ? 'incidents' : view} hrefOf={viewHash}>
+      <Bar
+        current={view === 'task' ? 'board' : view === 'incident' ? 'incidents' : view}
+        hrefOf={viewHash}
+        waitingAt={(name) => (name === 'approvals' ? waitingForMe() : 0)}
+      >
         <Live />
         <Who signedOut={() => world.stop()} />
         <button

@@ -1,10 +1,12 @@
-// Addresses within the page: #/VIEW[/ID][?filters][@SEQ]. Everything is behind the '#', so the server has fixed files to
-// serve, and neither filters nor names reach its logs.
+// Addresses within the page: #/VIEW[/ID][?filters][@SEQ]. Everything is behind the '#', so the server has fixed files
+// to serve, and neither filters nor names reach its logs.
 import { signal } from '@preact/signals';
 
 export const views = [
   'board',
   'queue',
+  'approvals',
+  'holds',
   'leases',
   'workers',
   'settings',

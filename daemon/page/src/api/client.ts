@@ -96,7 +96,10 @@ export class Client {
     if (options.signal) request.signal = options.signal;
     let response: Response;
     try {
-      response = await fetch(addressOf(this.base, path, at === undefined ? options.query : { ...options.query, at }), request);
+      response = await fetch(
+        addressOf(this.base, path, at === undefined ? options.query : { ...options.query, at }),
+        request,
+      );
     } catch (error) {
       if (error instanceof DOMException && error.name === 'AbortError') throw error;
       throw new Refused(0, 'unreachable', 'pawld cannot be reached: it is not running, or the network is down');
@@ -137,7 +140,11 @@ export class Client {
   }
 
   /// A write by a person at this page. With a key, so that the browser or a proxy may repeat it.
-  async act<T>(method: string, path: string, options: { query?: Query; body?: unknown; key?: string } = {}): Promise<T> {
+  async act<T>(
+    method: string,
+    path: string,
+    options: { query?: Query; body?: unknown; key?: string } = {},
+  ): Promise<T> {
     const headers: Record<string, string> = { 'Pawl-Actor': 'page' };
     if (options.key) headers['Idempotency-Key'] = options.key;
     const { query, body } = options;

@@ -19,7 +19,10 @@ export const me = signal<Me | null>(null);
 /// Why a token is asked for; null: it is not.
 export const wantsToken = signal<string | null>(null);
 /// The past can be looked at, and not acted in.
-export const mayOperate = computed(() => me.value?.role === 'operate' && place.value.at === null);
+const isHere = computed(() => me.value !== null && place.value.at === null);
+export const mayOperate = computed(() => isHere.value && me.value?.role === 'operate');
+/// To answer for an approval takes no role: the gate names who may.
+export const mayAnswer = isHere;
 
 const base = typeof document === 'undefined' ? 'http://localhost/' : new URL('.', document.baseURI).href;
 export const client = new Client(base, () => token.value);

@@ -31,6 +31,28 @@ export interface GateRow {
   head: string | null;
 }
 
+/// What a person said to a question for approvals.
+export interface Said {
+  principal: string;
+  as: string | null; // the name by which it may, if that is not the principal
+  approved: boolean;
+  reason: string | null;
+  seq: number;
+  said_at: string;
+}
+
+/// The question that a gate asks people, about a version of the task and a commit.
+export interface Approval {
+  version: number;
+  head: string | null;
+  asked_at: string;
+  until_at: string | null;
+  by: string[]; // who may: "token:ada", "user:ada", "group:release"
+  need: number;
+  not_submitter: boolean;
+  said: Said[];
+}
+
 export interface Task {
   id: number;
   work_item: string;
@@ -51,6 +73,10 @@ export interface Task {
   branch_head: string | null;
   branch_begun: boolean | null;
   principal: string | null;
+  let_through: number | null; // the version at which an operator lets it past what holds it
+  approval: Approval | null;
+  priority: number | null; // null: 0
+  not_before_at: string | null; // no work on it starts earlier
 }
 
 export interface Run {
@@ -89,6 +115,20 @@ export interface Lease {
   ttl: number | null;
   acquired_at: string;
   renewed_at: string;
+}
+
+/// A held place or, of a planned freeze, a window.
+export interface Hold {
+  place: string;
+  active: boolean;
+  freeze: boolean;
+  stages: string[]; // of a freeze: those that it is of; none: all
+  since_at: string;
+  until_at: string | null;
+  reason: string | null;
+  seq: number;
+  by: string | null; // null: a freeze
+  boot: string | null;
 }
 
 export interface Boot {
@@ -184,6 +224,7 @@ export interface Me {
   role: 'read' | 'work' | 'operate';
   token: string | null;
   principal: string;
+  names: string[]; // the others by which a gate may know it: its groups, its name on pawld's host
   limits: string | null;
 }
 

@@ -20,7 +20,8 @@ export const plain: Style = {
   inverse: false,
 };
 
-export const isPlain = (style: Style): boolean => style === plain || Object.keys(plain).every((key) => style[key as keyof Style] === plain[key as keyof Style]);
+export const isPlain = (style: Style): boolean =>
+  style === plain || Object.keys(plain).every((key) => style[key as keyof Style] === plain[key as keyof Style]);
 
 export interface Span {
   text: string;
@@ -28,7 +29,8 @@ export interface Span {
 }
 
 // CSI … final byte; OSC … BEL or ST; two-byte sequences; a sequence that is cut off at the end.
-const sequence = /\u001b(?:\[([0-?]*)[ -/]*([@-~])|\][^\u0007\u001b]*(?:\u0007|\u001b\\|$)|[@-Z\\^_a-z0-9=>]|\[[0-?]*$|$)/g;
+const sequence =
+  /\u001b(?:\[([0-?]*)[ -/]*([@-~])|\][^\u0007\u001b]*(?:\u0007|\u001b\\|$)|[@-Z\\^_a-z0-9=>]|\[[0-?]*$|$)/g;
 
 export const withoutSequences = (text: string): string => (text.includes('\u001b') ? text.replace(sequence, '') : text);
 
@@ -80,7 +82,9 @@ export function styled(style: Style, parameters: string): Style {
     else if (code >= 100 && code <= 107) next.ground = code - 92;
     else if (code === 38 || code === 48) {
       const isRgb = codes[at + 1] === 2;
-      const value = isRgb ? ofRgb(codes[at + 2] ?? 0, codes[at + 3] ?? 0, codes[at + 4] ?? 0) : nearest(codes[at + 2] ?? 0);
+      const value = isRgb
+        ? ofRgb(codes[at + 2] ?? 0, codes[at + 3] ?? 0, codes[at + 4] ?? 0)
+        : nearest(codes[at + 2] ?? 0);
       if (code === 38) next.colour = value;
       else next.ground = value;
       at += isRgb ? 4 : 2;

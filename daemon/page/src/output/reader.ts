@@ -46,7 +46,10 @@ export class OutputReader {
   }
 
   private async piece(signal: AbortSignal): Promise<void> {
-    const response = await this.client.raw('GET', `v1/tasks/${this.task}/log`, { query: { run: this.run, from: this.progress.bytes }, signal });
+    const response = await this.client.raw('GET', `v1/tasks/${this.task}/log`, {
+      query: { run: this.run, from: this.progress.bytes },
+      signal,
+    });
     const text = await response.text();
     const next = Number(response.headers.get('Pawl-Log-Next') ?? this.progress.bytes);
     if (text !== '') this.text.append(text);

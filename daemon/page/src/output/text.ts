@@ -43,7 +43,9 @@ export class OutputText {
     this.finished += piece.starts.length;
     if (!whole.includes('\u001b')) return;
     for (let line = linesPerStyle; line < piece.starts.length; line += linesPerStyle) {
-      piece.styles.push(styleAfter(whole.slice(piece.starts[line - linesPerStyle], piece.starts[line]), this.openStyle));
+      piece.styles.push(
+        styleAfter(whole.slice(piece.starts[line - linesPerStyle], piece.starts[line]), this.openStyle),
+      );
       this.openStyle = piece.styles[piece.styles.length - 1] as Style;
     }
     this.openStyle = styleAfter(whole.slice(piece.starts[(piece.styles.length - 1) * linesPerStyle]), this.openStyle);
@@ -76,11 +78,13 @@ export class OutputText {
     const mark = Math.min(Math.floor(at / linesPerStyle), piece.styles.length - 1);
     const from = piece.styles.length === 1 ? 0 : (piece.starts[mark * linesPerStyle] ?? 0);
     const near = piece.styles[mark] ?? plain;
-    const style = at >= linesPerStyle && piece.styles.length === 1 ? near : styleAfter(piece.text.slice(from, start), near);
+    const style =
+      at >= linesPerStyle && piece.styles.length === 1 ? near : styleAfter(piece.text.slice(from, start), near);
     return { text: shown(piece.text.slice(start, piece.starts[at + 1] ?? piece.text.length)), style };
   }
 
-  /// The numbers of the lines that contain the text, in any case. Returns to the browser between pieces; `isOver` ends it.
+  /// The numbers of the lines that contain the text, in any case. Returns to the browser between pieces; `isOver` ends
+  /// it.
   async find(wanted: string, isOver: () => boolean): Promise<Found> {
     const lines: number[] = [];
     const needle = wanted.toLowerCase();

@@ -134,8 +134,8 @@ export function groupsOf(calls: readonly Call[], filter: string): [group: string
   return [...groups];
 }
 
-/// A text of the document in parts: plain ones, and code. Links are to documents that are not here: those to another one
-/// are its name, those within the same one are left out.
+/// A text of the document in parts: plain ones, and code. Links are to documents that are not here: those to another
+/// one are its name, those within the same one are left out.
 export function proseOf(text: string): { text: string; isCode: boolean }[] {
   return text
     .replace(/\s*\[[^\]]*\]\(#[^)]*\)\.?/g, '')

@@ -1,14 +1,20 @@
-// What an operator can do at this page: what each act sends, and what it will do, in words.
-import type { Client } from '../api/client';
-import { newKey } from '../api/client';
-import type { Definition } from '../api/types';
-import type { Entry } from './rows';
+// What an operator can do at this page, and what each act will do, in words.
+import type { Definition, Hold, Stage } from '../api/types';
+import { fieldTime } from '../words/time';
+import { msOf, nowMs } from './clock';
+import { placeOf, placeWords, type PlaceKind } from './holds';
+import { taskOfKey, type Entry } from './rows';
 
 export type Act =
   | { kind: 'advance' | 'retry' | 'unblock' | 'cancel' | 'note'; task: number }
   | { kind: 'resolve'; task: number; step: string }
   | { kind: 'release'; key: string; token: number }
   | { kind: 'force'; work_item: string; repo: string }
+  | { kind: 'hold'; place: string | null } // null: the person names it
+  | { kind: 'resume'; place: string }
+  | { kind: 'override' | 'priority'; task: number }
+  /// The answer is to the question as it was shown: pawld refuses it if the task or its branch has moved since.
+  | { kind: 'approve' | 'reject'; task: number; version: number; head: string | null }
   | { kind: 'reap' }
   | { kind: 'setting'; key: string; value: boolean };
 
@@ -18,67 +24,35 @@ export interface Chosen {
   take: '' | 'origin' | 'ours';
   keepBranch: boolean;
   happened: boolean | null;
+  placeKind: PlaceKind;
+  placeName: string;
+  until: string; // as the browser's field for times has it: local, '2026-12-24T18:00'; empty: none
+  priority: string;
+  notBefore: string; // as `until`
 }
 
-/// The words of a command line as a shell takes them apart; null if a quote is not closed.
-export function wordsOf(line: string): string[] | null {
-  const words: string[] = [];
-  let word: string | null = null;
-  let quote = '';
-  for (let at = 0; at < line.length; at++) {
-    const c = line[at] as string;
-    if (quote !== '') {
-      if (c === quote) quote = '';
-      else if (c === '\\' && quote === '"' && at + 1 < line.length) word += line[++at] as string;
-      else word += c;
-    } else if (c === "'" || c === '"') {
-      quote = c;
-      word ??= '';
-    } else if (c === '\\' && at + 1 < line.length) {
-      word = (word ?? '') + (line[++at] as string);
-    } else if (/\s/.test(c)) {
-      if (word !== null) words.push(word);
-      word = null;
-    } else {
-      word = (word ?? '') + c;
-    }
-  }
-  if (quote !== '') return null;
-  if (word !== null) words.push(word);
-  return words;
-}
+const nothingChosen: Chosen = {
+  why: '',
+  take: '',
+  keepBranch: false,
+  happened: null,
+  placeKind: 'stage',
+  placeName: '',
+  until: '',
+  priority: '0',
+  notBefore: '',
+};
 
-/// The act that a command of `pawl stuck` stands for; null if it is not one that this page can do.
-export function actOf(command: string): Act | null {
-  const words = wordsOf(command);
-  if (!words || words[0] !== 'pawl') return null;
-  const [, verb, first, second, third, fourth] = words;
-  const task = first !== undefined && /^\d+$/.test(first) ? Number(first) : null;
-  switch (verb) {
-    case 'advance':
-    case 'unblock':
-    case 'retry':
-    case 'cancel':
-      return task === null ? null : { kind: verb, task };
-    case 'resolve':
-      return task === null || second === undefined ? null : { kind: 'resolve', task, step: second };
-    case 'reap':
-      return { kind: 'reap' };
-    case 'release':
-      if (first === '--work-item' && second !== undefined && third === '--repo' && fourth !== undefined) {
-        return { kind: 'force', work_item: second, repo: fourth };
-      }
-      if (first !== undefined && second === '--token' && third !== undefined && /^\d+$/.test(third)) {
-        return { kind: 'release', key: first, token: Number(third) };
-      }
-      return null;
-    case 'settings': {
-      const found = /^([a-z_.]+)=(true|false)$/.exec(first ?? '');
-      return found ? { kind: 'setting', key: found[1] as string, value: found[2] === 'true' } : null;
-    }
-    default:
-      return null;
+/// What is chosen at first: what is so now.
+export function chosenAtFirst(act: Act, entry: Entry | null, holds: readonly Hold[]): Chosen {
+  const field = (time: string | null | undefined): string => (time ? fieldTime(msOf(time)) : '');
+  if (act.kind === 'hold' && act.place !== null) {
+    const held = holds.find(({ place, freeze }) => place === act.place && !freeze);
+    return { ...nothingChosen, until: field(held?.until_at) };
   }
+  if (act.kind !== 'priority') return nothingChosen;
+  const task = entry?.task;
+  return { ...nothingChosen, priority: String(task?.priority ?? 0), notBefore: field(task?.not_before_at) };
 }
 
 export function titleOf(act: Act): string {
@@ -99,6 +73,18 @@ export function titleOf(act: Act): string {
       return `Release the lease ${act.key}`;
     case 'force':
       return `Release the lease of ${act.work_item} by force`;
+    case 'hold':
+      return act.place === null ? 'Hold a place' : `Hold ${placeWords(act.place)}`;
+    case 'resume':
+      return `Resume ${placeWords(act.place)}`;
+    case 'override':
+      return `Let task ${act.task} past what holds it`;
+    case 'priority':
+      return `Priority of task ${act.task}`;
+    case 'approve':
+      return `Approve task ${act.task}`;
+    case 'reject':
+      return `Reject task ${act.task}`;
     case 'reap':
       return 'Run a pass of the reaper';
     case 'setting':
@@ -107,7 +93,24 @@ export function titleOf(act: Act): string {
 }
 
 export const buttonOf = (act: Act): string =>
-  ({ advance: 'Advance', retry: 'Retry', unblock: 'Unblock', cancel: 'Cancel task', note: 'Add note', resolve: 'Resolve', release: 'Release', force: 'Release by force', reap: 'Run the reaper', setting: 'Set' })[act.kind];
+  ({
+    advance: 'Advance',
+    retry: 'Retry',
+    unblock: 'Unblock',
+    cancel: 'Cancel task',
+    note: 'Add note',
+    resolve: 'Resolve',
+    release: 'Release',
+    force: 'Release by force',
+    hold: 'Hold',
+    resume: 'Resume',
+    override: 'Override',
+    priority: 'Set priority',
+    approve: 'Approve',
+    reject: 'Reject',
+    reap: 'Run the reaper',
+    setting: 'Set',
+  })[act.kind];
 
 /// Whether a reason can be recorded with it: by the act itself or, where the act has none, as a note before it.
 export function takesWhy(act: Act, entry: Entry | null): boolean {
@@ -116,12 +119,97 @@ export function takesWhy(act: Act, entry: Entry | null): boolean {
   return act.kind !== 'force' || entry !== null;
 }
 
-function taskOfRelease(act: Act, entry: Entry | null): number | null {
-  if (act.kind === 'release') {
-    const found = /^task:(\d+)$/.exec(act.key);
-    return found ? Number(found[1]) : null;
-  }
+export function taskOfRelease(act: Act, entry: Entry | null): number | null {
+  if (act.kind === 'release') return taskOfKey(act.key);
   return act.kind === 'force' ? (entry?.task.id ?? null) : null;
+}
+
+/// Whether the reason may be left out.
+export const mayLeaveOutWhy = ({ kind }: Act): boolean => kind === 'approve' || kind === 'priority';
+
+/// The task that it is about; null: none, or one that only its work item names.
+export function taskOf(act: Act): number | null {
+  if ('task' in act) return act.task;
+  if (act.kind === 'release') return taskOfKey(act.key);
+  return (act.kind === 'hold' || act.kind === 'resume') && act.place !== null ? taskOfKey(act.place) : null;
+}
+
+const whyMax = 1024;
+const noteMax = 4096;
+
+const isTooLong = (text: string, max: number): boolean => new TextEncoder().encode(text).length > max;
+
+/// Where the reason becomes a note, words of this page stand before it.
+const whyMaxOf = ({ kind }: Act): number =>
+  kind === 'note' ? noteMax : ['advance', 'release', 'force'].includes(kind) ? noteMax - 64 : whyMax;
+
+const noTime = 'That is not a time.';
+const priorityMost = 100;
+
+/// Infinity: no time is chosen.
+const msOfField = (time: string): number => (time === '' ? Infinity : Date.parse(time));
+
+function timeProblem(time: string): string | null {
+  const ms = msOfField(time);
+  if (Number.isNaN(ms)) return noTime;
+  return ms <= nowMs.peek() ? 'That time is over: choose a later one.' : null;
+}
+
+function priorityProblem(typed: string): string | null {
+  const isFit = /^[-+]?\d{1,3}$/.test(typed.trim()) && Math.abs(Number(typed)) <= priorityMost;
+  return isFit ? null : `A priority is a whole number from -${priorityMost} to ${priorityMost}.`;
+}
+
+function placeProblem({ placeKind, placeName }: Chosen): string | null {
+  const name = placeName.trim();
+  if (name === '') return `Name the ${placeKind === 'repo' ? 'repository' : placeKind}.`;
+  return placeKind === 'task' && !/^[1-9]\d{0,14}$/.test(name)
+    ? 'A task has a number: its work item is not enough.'
+    : null;
+}
+
+/// What is missing in what the person has chosen, or wrong with it; null: nothing.
+export function problemOf(act: Act, chosen: Chosen, wantsWhy: boolean): string | null {
+  if (act.kind === 'hold') {
+    const problem = (act.place === null ? placeProblem(chosen) : null) ?? timeProblem(chosen.until);
+    if (problem !== null) return problem;
+  }
+  if (act.kind === 'priority') {
+    const problem = priorityProblem(chosen.priority) ?? (Number.isNaN(msOfField(chosen.notBefore)) ? noTime : null);
+    if (problem !== null) return problem;
+  }
+  if (wantsWhy && chosen.why.trim() === '' && !mayLeaveOutWhy(act))
+    return act.kind === 'note' ? 'Write the note first.' : 'Say why: it goes into the record.';
+  const max = whyMaxOf(act);
+  if (isTooLong(chosen.why, max)) return `This is longer than ${max.toLocaleString('en')} bytes: shorten it.`;
+  return act.kind === 'resolve' && chosen.happened === null ? 'Choose whether the step happened.' : null;
+}
+
+function advanceWords(stage: Stage | null): string {
+  const gate = stage?.gate?.run ? `, runs the gate of ${stage.name} (at most ${stage.gate.timeout_s} s)` : '';
+  const move = stage ? `, and moves it to ${stage.to} if that is green` : ', and drives it over its forward edge';
+  return `pawld takes the lease of the task${gate}${move}.`;
+}
+
+function answerWords(act: Extract<Act, { kind: 'approve' | 'reject' }>): string[] {
+  const head = act.head === null ? '' : `, commit ${act.head.slice(0, 12)}`;
+  return [
+    `Your word is about version ${act.version} of the task${head}, and about nothing that comes after.`,
+    act.kind === 'approve'
+      ? 'As soon as enough have approved, pawld goes on: the task crosses to its next stage.'
+      : 'The task does not cross, whoever else approves it.',
+  ];
+}
+
+function holdWords(place: string | null): string[] {
+  const isAgent = place !== null && placeOf(place)?.kind === 'agent';
+  return [
+    isAgent
+      ? 'No job of this agent is claimed. Nothing else is held back.'
+      : 'Nothing new starts there: no job is claimed, no step begins, and no task moves forward.',
+    'What has begun goes on to its end: an agent that runs, a step, a rollback, a cancel.',
+    ...(place === null ? ['If the place is held already, its end and its reason are replaced.'] : []),
+  ];
 }
 
 /// What it will do, as sentences.
@@ -132,7 +220,7 @@ export function effectsOf(act: Act, entry: Entry | null, definition: Definition 
   const out: string[] = [];
   switch (act.kind) {
     case 'advance':
-      out.push(`pawld takes the lease of the task${stage?.gate?.run ? `, runs the gate of ${stage.name} (at most ${stage.gate.timeout_s} s)` : ''}${stage ? `, and moves it to ${stage.to} if that is green` : ', and drives it over its forward edge'}.`);
+      out.push(advanceWords(stage));
       for (const step of stage?.steps ?? []) {
         out.push(`On the way the step ${step.name} runs${step.irreversible ? ', which cannot be undone' : ''}.`);
       }
@@ -140,7 +228,11 @@ export function effectsOf(act: Act, entry: Entry | null, definition: Definition 
       break;
     case 'retry':
       if (task?.blocked) out.push('The task is no longer blocked.');
-      out.push(stage?.agent ? `A new job for ${stage.agent} is queued, with all its attempts.` : 'The stage has no agent: the daemon tries it again.');
+      out.push(
+        stage?.agent
+          ? `A new job for ${stage.agent} is queued, with all its attempts.`
+          : 'The stage has no agent: the daemon tries it again.',
+      );
       break;
     case 'unblock':
       out.push(task?.blocked ? `The block is lifted: ${task.blocked}` : 'The block is lifted.');
@@ -150,20 +242,57 @@ export function effectsOf(act: Act, entry: Entry | null, definition: Definition 
       if (running) out.push(`The running agent ${running.agent} (job ${running.id}) is ended first.`);
       if (entry?.lease) out.push(`It waits until the lease of ${entry.lease.owner.actor} is over.`);
       out.push('The task ends for good: it cannot be started again.', 'Its clone is removed.');
-      if (task?.branch) out.push(`The branch ${task.branch} is deleted at origin if this task began it and it has not moved since, unless it is kept.`);
+      if (task?.branch)
+        out.push(
+          `The branch ${task.branch} is deleted at origin if this task began it and it has not moved since, ` +
+            'unless it is kept.',
+        );
       break;
     case 'note':
       out.push('The sentence is added to the history of the task. Nothing else changes.');
       break;
     case 'resolve':
-      out.push(`It is recorded that the step ${act.step} happened, or that it did not, because you looked.`, 'pawl then goes on from there: what has happened is not done again.');
+      out.push(
+        `It is recorded that the step ${act.step} happened, or that it did not, because you looked.`,
+        'pawl then goes on from there: what has happened is not done again.',
+      );
       break;
     case 'release':
-      out.push(`The lease ${act.key} (token ${act.token}) is taken from its holder, whose next act with it is refused.`);
+      out.push(
+        `The lease ${act.key} (token ${act.token}) is taken from its holder, whose next act with it is refused.`,
+      );
       break;
     case 'force':
-      out.push(`The lease of ${act.work_item} in ${act.repo} is taken from its holder, whose next act with it is refused.`);
+      out.push(
+        `The lease of ${act.work_item} in ${act.repo} is taken from its holder, whose next act with it is refused.`,
+      );
       if (entry?.lease) out.push(`Its holder is ${entry.lease.owner.actor}, pid ${entry.lease.owner.pid}.`);
+      break;
+    case 'hold':
+      out.push(...holdWords(act.place));
+      break;
+    case 'resume':
+      out.push(
+        `The hold of ${placeWords(act.place)} is lifted: what waits for it goes on.`,
+        'A task that another hold or a freeze holds, too, still waits.',
+      );
+      break;
+    case 'override':
+      out.push(
+        'Nothing holds the task while it stays on this stage: its job may be claimed, and its steps begin.',
+        'On its next stage it is held again. For all other tasks nothing changes.',
+      );
+      break;
+    case 'priority':
+      out.push(
+        'Of the jobs that wait, those of a higher priority are claimed first. One that has waited long enough still ' +
+          'comes before them.',
+        'Before the time, no work on the task starts. What runs goes on.',
+      );
+      break;
+    case 'approve':
+    case 'reject':
+      out.push(...answerWords(act));
       break;
     case 'reap':
       out.push('The reaper looks at all running jobs now, and ends those whose process is gone or whose time is over.');
@@ -172,50 +301,4 @@ export function effectsOf(act: Act, entry: Entry | null, definition: Definition 
       out.push(`The setting ${act.key} becomes ${String(act.value)} for everything, at once, until it is set again.`);
   }
   return out;
-}
-
-/// Carries it out. Throws Refused.
-export async function carryOut(client: Client, act: Act, chosen: Chosen, entry: Entry | null): Promise<void> {
-  const why = chosen.why.trim();
-  const reason = why === '' ? {} : { reason: why };
-  const key = newKey();
-  const noteOn = async (task: number | null, words: string): Promise<void> => {
-    if (task !== null && why !== '') {
-      await client.act('POST', `v1/tasks/${task}/note`, { body: { text: `${words}: ${why}` }, key: newKey() });
-    }
-  };
-  switch (act.kind) {
-    case 'advance':
-      await noteOn(act.task, 'advanced by hand');
-      await client.act('POST', `v1/tasks/${act.task}/advance`, { body: entry ? { expected_version: entry.task.version } : {} });
-      return;
-    case 'retry':
-      await client.act('POST', `v1/tasks/${act.task}/retry`, { body: { ...reason, ...(chosen.take !== '' && { take: chosen.take }) }, key });
-      return;
-    case 'unblock':
-      await client.act('POST', `v1/tasks/${act.task}/unblock`, { body: reason, key });
-      return;
-    case 'cancel':
-      await client.act('POST', `v1/tasks/${act.task}/cancel`, { body: { ...reason, ...(chosen.keepBranch && { keep_branch: true }) }, key });
-      return;
-    case 'note':
-      await client.act('POST', `v1/tasks/${act.task}/note`, { body: { text: why }, key });
-      return;
-    case 'resolve':
-      await client.act('POST', `v1/tasks/${act.task}/resolve`, { body: { ...reason, step: act.step, happened: chosen.happened }, key });
-      return;
-    case 'release':
-      await noteOn(taskOfRelease(act, entry), 'lease released by hand');
-      await client.act('DELETE', 'v1/leases', { query: { key: act.key, token: act.token }, key });
-      return;
-    case 'force':
-      await noteOn(taskOfRelease(act, entry), 'lease released by force');
-      await client.act('POST', 'transition-lease/release', { query: { work_item: act.work_item, repo: act.repo }, key });
-      return;
-    case 'reap':
-      await client.act('POST', 'v1/reaper/run', {});
-      return;
-    case 'setting':
-      await client.act('POST', 'v1/settings', { body: { [act.key]: act.value }, key });
-  }
 }

@@ -75,7 +75,9 @@ export class Columns {
 
   /// The stages of a pipeline that hold, or held, a task.
   stagesOf(pipeline: string): string[] {
-    return [...this.columns.keys()].filter((key) => key.startsWith(`${pipeline}\n`)).map((key) => key.slice(pipeline.length + 1));
+    return [...this.columns.keys()]
+      .filter((key) => key.startsWith(`${pipeline}\n`))
+      .map((key) => key.slice(pipeline.length + 1));
   }
 
   update(id: number, task: Task | null, pipeline: string): void {

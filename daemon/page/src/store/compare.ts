@@ -1,4 +1,5 @@
 // Two positions of the log, compared: which rows came, went or changed between them, and which of their fields.
+import type { Client } from '../api/client';
 import type { Value } from '../api/types';
 import { grouped } from './grouped';
 import { taskOfKey } from './rows';
@@ -23,6 +24,23 @@ export interface Comparison {
 export function turned({ from, from_time, to, to_time, rows, rows_total }: Comparison): Comparison {
   const other = rows.map((row) => ({ ...row, before: row.after, after: row.before }));
   return { from: to, from_time: to_time, to: from, to_time: from_time, rows: other, rows_total };
+}
+
+const perRead = 256;
+
+/// The first `count` rows that differ, page by page, from the earlier position to the later one.
+export async function readComparison(
+  client: Client,
+  sides: { from: number; to: number },
+  count: number,
+  signal: AbortSignal,
+): Promise<Comparison> {
+  const page = (skip: number): Promise<Comparison> =>
+    client.get<Comparison>('v1/compare', { ...sides, limit: perRead, skip }, signal);
+  const all = await page(0);
+  for (let skip = perRead; skip < Math.min(count, all.rows_total); skip += perRead)
+    all.rows.push(...(await page(skip)).rows);
+  return all;
 }
 
 export type Change = 'added' | 'removed' | 'changed';

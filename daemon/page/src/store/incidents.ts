@@ -35,6 +35,30 @@ export interface Incidents {
   ended_total: number;
 }
 
+const perRead = 256;
+const triesMax = 3;
+
+/// The first `count` findings and bad ends, page by page. While pawld still reads its log, a page may shift: then all of
+/// them are read again.
+export async function readIncidents(client: Client, count: number): Promise<Incidents> {
+  for (let tries = 1; ; tries++) {
+    let all: Incidents | null = null;
+    let isShifted = false;
+    for (let skip = 0; skip === 0 || (skip < count && hasMore(all, skip)); skip += perRead) {
+      const page: Incidents = await client.present('v1/incidents', { limit: perRead, skip });
+      isShifted ||=
+        all !== null && (all.findings_total !== page.findings_total || all.ended_total !== page.ended_total);
+      const findings: LogFinding[] = [...(all?.findings ?? []), ...page.findings];
+      const ended: BadEnd[] = [...(all?.ended ?? []), ...page.ended];
+      all = { ...page, findings, ended };
+    }
+    if (all !== null && (!isShifted || tries === triesMax)) return all;
+  }
+}
+
+const hasMore = (all: Incidents | null, seen: number): boolean =>
+  all !== null && (all.findings_total > seen || all.ended_total > seen);
+
 export interface Traced {
   seq: number;
   time: string;

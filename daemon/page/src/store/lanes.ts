@@ -1,4 +1,5 @@
-// Swim lanes: who did what to a task, and when. From its records and its runs; nothing is guessed that these do not say.
+// Swim lanes: who did what to a task, and when. From its records and its runs; nothing is guessed that these do not
+// say.
 import type { LogRecord, LogRun } from '../api/types';
 import { sentenceOf, winnerOf } from '../words/record';
 import { msOf } from './clock';
@@ -88,7 +89,12 @@ class Lanes {
         return this.stepStarted(record, at);
       case 'StepFinished': {
         const outcome = textOf(data['outcome']);
-        return this.end(this.steps, numberOf(data['started']), at, outcome === 'done' ? 'good' : outcome === 'failed' ? 'bad' : 'unsure');
+        return this.end(
+          this.steps,
+          numberOf(data['started']),
+          at,
+          outcome === 'done' ? 'good' : outcome === 'failed' ? 'bad' : 'unsure',
+        );
       }
       case 'GateEvaluated':
         return this.gate(record, at);
@@ -122,37 +128,63 @@ class Lanes {
     const key = textOf(record.data['key']);
     const edge = textOf(record.data['edge']).replace('->', ' → ');
     const label = `lease ${key}${edge === '' ? '' : ` for ${edge}`}`;
-    this.leases.set(key, this.bar(actorOf(record), { kind: 'lease', state: 'running', label, begin: at, end: null, seq: record.seq }));
+    this.leases.set(
+      key,
+      this.bar(actorOf(record), { kind: 'lease', state: 'running', label, begin: at, end: null, seq: record.seq }),
+    );
   }
 
   private claimed(record: LogRecord, at: number): void {
     const job = numberOf(record.data['job']) ?? 0;
     this.end(this.runs, job, at, 'bad');
     const label = `job ${job}`;
-    this.runs.set(job, this.bar(actorOf(record), { kind: 'agent', state: 'running', label, begin: at, end: null, seq: record.seq }));
+    this.runs.set(
+      job,
+      this.bar(actorOf(record), { kind: 'agent', state: 'running', label, begin: at, end: null, seq: record.seq }),
+    );
   }
 
   private stepStarted(record: LogRecord, at: number): void {
     const label = `step ${textOf(record.data['step'])}`;
-    this.steps.set(record.seq, this.bar(record.actor, { kind: 'step', state: 'running', label, begin: at, end: null, seq: record.seq }));
+    this.steps.set(
+      record.seq,
+      this.bar(record.actor, { kind: 'step', state: 'running', label, begin: at, end: null, seq: record.seq }),
+    );
   }
 
   /// The log has a gate's end alone; its run has the begin.
   private gate(record: LogRecord, at: number): void {
     const { data } = record;
     const state = data['passed'] === true ? 'good' : data['passed'] === false ? 'bad' : 'unsure';
-    const label = `gate of ${textOf(data['gate'])}: ${state === 'good' ? 'green' : state === 'bad' ? 'red' : 'undecided'}`;
+    const colour = { good: 'green', bad: 'red', unsure: 'undecided' }[state];
+    const label = `gate of ${textOf(data['gate'])}: ${colour}`;
     const slackMs = 1000;
     const run = this.gates
-      .filter((gate) => gate.stage === data['gate'] && gate.version === data['version'] && msOf(gate.began_at) <= at && msOf(gate.ended_at ?? gate.began_at) <= at + slackMs)
+      .filter(
+        (gate) =>
+          gate.stage === data['gate'] &&
+          gate.version === data['version'] &&
+          msOf(gate.began_at) <= at &&
+          msOf(gate.ended_at ?? gate.began_at) <= at + slackMs,
+      )
       .sort((a, b) => msOf(b.began_at) - msOf(a.began_at))[0];
-    if (run) this.bar(record.actor, { kind: 'gate', state, label, begin: msOf(run.began_at), end: at, seq: record.seq });
-    else this.lane(record.actor).marks.push({ kind: 'gate', at, label: `${record.actor}: ${label}`, seq: record.seq, winner: null });
+    if (run)
+      this.bar(record.actor, { kind: 'gate', state, label, begin: msOf(run.began_at), end: at, seq: record.seq });
+    else
+      this.lane(record.actor).marks.push({
+        kind: 'gate',
+        at,
+        label: `${record.actor}: ${label}`,
+        seq: record.seq,
+        winner: null,
+      });
   }
 
   /// A gate that runs now is in no record yet: it belongs to who holds the lease.
   running(run: LogRun, seq: number): void {
-    const holder = [...this.lanes.values()].find((lane) => lane.bars.some((bar) => bar.kind === 'lease' && bar.end === null));
+    const holder = [...this.lanes.values()].find((lane) =>
+      lane.bars.some((bar) => bar.kind === 'lease' && bar.end === null),
+    );
     this.bar(holder?.actor ?? 'pawld', {
       kind: 'gate',
       state: 'running',
@@ -168,7 +200,9 @@ class Lanes {
 export function lanesOf(records: readonly LogRecord[], runs: readonly LogRun[]): Lane[] {
   const gates = runs.filter(({ what }) => what === 'gate');
   const lanes = new Lanes(gates);
-  records.forEach((record, at) => lanes.take(record, record.outcome === 'accepted' ? [] : records.slice(Math.max(0, at - 500), at)));
+  records.forEach((record, at) =>
+    lanes.take(record, record.outcome === 'accepted' ? [] : records.slice(Math.max(0, at - 500), at)),
+  );
   const last = records[records.length - 1];
   for (const run of gates) if (run.ended_at === null && last) lanes.running(run, last.seq);
   return lanes.all().filter(({ bars, marks }) => bars.length + marks.length > 0);
@@ -177,7 +211,10 @@ export function lanesOf(records: readonly LogRecord[], runs: readonly LogRun[]):
 /// Round times for an axis, at most `count` of them.
 export function ticksOf(begin: number, end: number, count: number): number[] {
   const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500].concat(
-    [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2592000].map((s) => s * 1000),
+    [
+      1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800,
+      2592000,
+    ].map((s) => s * 1000),
   );
   const wanted = (end - begin) / Math.max(1, count);
   const step = steps.find((each) => each >= wanted) ?? Math.ceil(wanted / 2_592_000_000) * 2_592_000_000;

@@ -1,6 +1,6 @@
 // What looks back: everything as it was after one record of the log, read as a whole.
 import { Refused, type Client } from '../api/client';
-import type { Boot, Job, Lease, Pipeline, Readiness, Repo, Task } from '../api/types';
+import type { Boot, Hold, Job, Lease, Pipeline, Readiness, Repo, Task } from '../api/types';
 
 /// All that the views show of a position in the log.
 export interface Past {
@@ -9,6 +9,7 @@ export interface Past {
   pipelines: Pipeline[];
   repos: Repo[];
   boots: Boot[];
+  holds: Hold[];
   leases: Lease[];
   jobs: Job[];
   tasks: Task[];
@@ -35,10 +36,11 @@ export async function readPast(client: Client): Promise<Past> {
     if (error instanceof Refused && error.status === 403) return { time: null };
     throw error;
   });
-  const [pipelines, repos, boots] = await Promise.all([
+  const [pipelines, repos, boots, holds] = await Promise.all([
     itemsOf<Pipeline>(client, 'v1/pipelines'),
     itemsOf<Repo>(client, 'v1/repos'),
     itemsOf<Boot>(client, 'v1/boots'),
+    itemsOf<Hold>(client, 'v1/holds'),
   ]);
   const leases = await allOf<Lease>(client, 'v1/leases');
   const jobs = [
@@ -46,5 +48,5 @@ export async function readPast(client: Client): Promise<Past> {
     ...(await allOf<Job>(client, 'v1/jobs', { status: 'queued' })),
   ];
   const tasks = await allOf<Task>(client, 'v1/tasks', { live: true });
-  return { about, time, pipelines, repos, boots, leases, jobs, tasks };
+  return { about, time, pipelines, repos, boots, holds, leases, jobs, tasks };
 }

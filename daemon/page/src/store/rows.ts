@@ -2,16 +2,17 @@
 // draws what shows that task again and nothing else.
 import { batch, signal, type Signal } from '@preact/signals';
 import type { Boot, Definition, Job, Lease, LogRecord, Pipeline, Repo, Task } from '../api/types';
+import { questionOf } from './approvals';
 import { Columns } from './columns';
+import { Holds } from './holds';
 import type { Past } from './past';
+import { isTerminal } from './stages';
 
 export interface Entry {
   task: Task;
   job: Job | null; // queued or running
   lease: Lease | null;
 }
-
-export const isTerminal = (stage: string): boolean => stage === 'done' || stage === 'cancelled';
 
 export function taskOfKey(key: string): number | null {
   const found = /^task:(\d+)$/.exec(key);
@@ -27,11 +28,15 @@ export class Rows {
   readonly tasksAdded: Signal<number> = signal(0);
   readonly leases = new Map<string, Lease>();
   readonly leasesVersion: Signal<number> = signal(0);
+  /// Those whose gate asks for an approval.
+  readonly asked = new Set<number>();
+  readonly askedVersion: Signal<number> = signal(0);
   readonly jobs = new Map<number, Job>();
   readonly jobsVersion: Signal<number> = signal(0);
   readonly boots: Signal<Boot[]> = signal([]);
   readonly pipelines: Signal<Pipeline[]> = signal([]);
   readonly repos: Signal<Repo[]> = signal([]);
+  readonly holds = new Holds();
   /// By boot: the time of the last record that it asked for.
   readonly heard = new Map<string, string>();
 
@@ -88,6 +93,7 @@ export class Rows {
     this.pipelines.value = past.pipelines;
     this.repos.value = past.repos;
     this.boots.value = past.boots;
+    this.holds.all.value = past.holds;
     for (const { seq, definition } of past.pipelines) this.definitions.set(seq, definition);
     for (const lease of past.leases) this.leases.set(lease.key, lease);
     past.jobs.forEach((job) => this.putJob(job));
@@ -154,10 +160,21 @@ export class Rows {
       this.tasksAdded.value++;
     }
     this.columns.update(task.id, task, this.pipelineNameOf(task));
+    this.noteAsked(task);
+  }
+
+  private noteAsked(task: Task): void {
+    const wasAsked = this.asked.has(task.id);
+    const isAsked = questionOf(task) !== null;
+    if (!wasAsked && !isAsked) return;
+    if (isAsked) this.asked.add(task.id);
+    else this.asked.delete(task.id);
+    this.askedVersion.value++; // what was said to it may have changed
   }
 
   protected removeTask(id: number): void {
     if (!this.tasks.delete(id)) return;
+    if (this.asked.delete(id)) this.askedVersion.value++;
     this.columns.update(id, null, '');
   }
 

@@ -9,8 +9,10 @@ import type { World } from './world';
 
 const recordsMax = 20_000;
 const pauseMs = 300;
-/// A story is told by replaying the log: not with each record.
+/// A story is told as a whole, by replaying the log: not with each record, and so seldom that one page keeps the thread
+/// that tells it busy for at most a tenth of its time.
 const tellingMs = 2000;
+const tellingPart = 10;
 
 export class Story {
   readonly task: Signal<Task | null> = signal(null);
@@ -31,6 +33,7 @@ export class Story {
   private tellingTimer: ReturnType<typeof setTimeout> | null = null;
   private isTelling = false;
   private toldMs = 0; // when it was last asked for
+  private tookMs = 0; // how long pawld took for it
   private toldUpTo = 0; // the last record there was then
   private readonly watcher = (record: LogRecord): void => {
     if (this.concerns(record)) this.soon();
@@ -116,7 +119,7 @@ export class Story {
 
   private tellSoon(afterMs = 0): void {
     if (this.isOver || this.isTelling || this.tellingTimer || this.toldUpTo === this.after) return;
-    const wait = Math.max(afterMs, this.toldMs + tellingMs - Date.now());
+    const wait = Math.max(afterMs, this.toldMs + Math.max(tellingMs, this.tookMs * tellingPart) - Date.now());
     this.tellingTimer = setTimeout(
       () => {
         this.tellingTimer = null;
@@ -133,6 +136,7 @@ export class Story {
     this.toldMs = Date.now();
     try {
       const told = await this.client.get<Told>(`v1/tasks/${this.id}/story`);
+      this.tookMs = Date.now() - this.toldMs;
       if (this.isOver) return;
       this.toldUpTo = upTo;
       batch(() => {

@@ -1,8 +1,8 @@
 // What the page knows, kept up by the log. A record touches only what it concerns: its task, job or lease. What the
 // machine made of it is asked for (a batch of reads, a few times a second), so no rule of the machine is repeated here.
-import { batch, signal, type Signal } from '@preact/signals';
+import { batch, effect, signal, type Signal } from '@preact/signals';
 import { errorWords, isForGood, Refused, type Client } from '../api/client';
-import type { Boot, Definition, Job, Lease, LogRecord, Pipeline, Readiness, Repo, Task } from '../api/types';
+import type { Boot, Definition, Hold, Job, Lease, LogRecord, Pipeline, Readiness, Repo, Task } from '../api/types';
 import { follow } from '../live/follow';
 import type { News } from '../live/stream';
 import { heardTime, stopAt } from './clock';
@@ -45,6 +45,7 @@ export class World extends Rows {
   private touchedJobs = new Set<number>();
   private hasNewTasks = false;
   private hasNewJobs = false;
+  private hasNewHolds = false;
   private flushTimer: ReturnType<typeof setTimeout> | null = null;
   private isFlushing = false;
   private refreshTimer: ReturnType<typeof setTimeout> | null = null;
@@ -59,6 +60,11 @@ export class World extends Rows {
     private readonly token: () => string | null,
   ) {
     super();
+    effect(() => {
+      if (!this.holds.hasOver.value || this.client.at !== null) return;
+      this.hasNewHolds = true;
+      this.flushSoon();
+    });
   }
 
   /// Shows everything as it was after a record, and stays there; null: the present.
@@ -122,7 +128,8 @@ export class World extends Rows {
           return;
         }
         // Others look back too: one after another, each has its turn.
-        if (!(error instanceof Refused && error.code === 'too_many_past')) this.standing.value = { kind: 'lost', words: errorWords(error) };
+        if (!(error instanceof Refused && error.code === 'too_many_past'))
+          this.standing.value = { kind: 'lost', words: errorWords(error) };
         await new Promise((done) => setTimeout(done, pauseMs));
       }
     }
@@ -171,18 +178,21 @@ export class World extends Rows {
     const about = await this.client.get<Readiness>('readyz').catch((error: unknown) => {
       const body = error instanceof Refused ? (error.body as Readiness | null) : null;
       if (body && typeof body.seq === 'number') return body;
-      if (body && body.reason === 'starting') throw new Refused(503, 'starting', 'pawld is starting: it replays its log');
+      if (body && body.reason === 'starting')
+        throw new Refused(503, 'starting', 'pawld is starting: it replays its log');
       throw error;
     });
     this.about.value = about;
     this.head.value = about.seq ?? 0;
-    await Promise.all([this.readPipelines(), this.readRepos(), this.readBoots()]);
+    await Promise.all([this.readPipelines(), this.readRepos(), this.readBoots(), this.readHolds()]);
     await this.client.pages<Lease>('v1/leases', {}, (leases) => {
       for (const lease of leases) this.leases.set(lease.key, lease);
       this.leasesVersion.value++;
     });
     for (const status of ['running', 'queued']) {
-      await this.client.pages<Job>('v1/jobs', { status }, (jobs) => batch(() => jobs.forEach((job) => this.putJob(job))));
+      await this.client.pages<Job>('v1/jobs', { status }, (jobs) =>
+        batch(() => jobs.forEach((job) => this.putJob(job))),
+      );
     }
     await this.readNewTasks();
   }
@@ -204,6 +214,10 @@ export class World extends Rows {
   }
   private async readBoots(): Promise<void> {
     this.boots.value = await itemsOf<Boot>(this.client, 'v1/boots');
+  }
+
+  private async readHolds(): Promise<void> {
+    this.holds.all.value = await itemsOf<Hold>(this.client, 'v1/holds');
   }
 
   /// Definitions that are no longer in force, but by which tasks still run: from the records that made them.
@@ -281,7 +295,9 @@ export class World extends Rows {
   private async catchUp(to: number, generation: number): Promise<void> {
     while (this.head.peek() < to && generation === this.generation) {
       try {
-        const response = await this.client.raw('GET', 'v1/events', { query: { after: this.head.peek(), limit: 10_000 } });
+        const response = await this.client.raw('GET', 'v1/events', {
+          query: { after: this.head.peek(), limit: 10_000 },
+        });
         const lines = (await response.text()).split('\n').filter((line) => line !== '');
         const next = Number(response.headers.get('Pawl-Next') ?? to);
         this.apply(lines.map((line) => JSON.parse(line) as LogRecord));
@@ -349,6 +365,11 @@ export class World extends Rows {
       case 'RepoRemoved':
         this.wantsRefresh('repos');
         break;
+      case 'HoldPlaced':
+      case 'HoldLifted':
+      case 'FreezePlanned':
+        this.hasNewHolds = true;
+        break;
       case 'SettingChanged':
         this.wantsRefresh('settings');
         break;
@@ -386,11 +407,12 @@ export class World extends Rows {
     const generation = this.generation;
     const tasks = this.touchedTasks;
     const jobs = this.touchedJobs;
-    const { hasNewTasks, hasNewJobs } = this;
+    const { hasNewTasks, hasNewJobs, hasNewHolds } = this;
     this.touchedTasks = new Set();
     this.touchedJobs = new Set();
-    this.hasNewTasks = this.hasNewJobs = false;
+    this.hasNewTasks = this.hasNewJobs = this.hasNewHolds = false;
     try {
+      if (hasNewHolds) await this.readHolds();
       if (hasNewTasks) await this.readNewTasks();
       if (hasNewJobs) {
         await this.client.pages<Job>('v1/jobs', { after: this.maxJob }, (found) =>
@@ -415,11 +437,13 @@ export class World extends Rows {
       jobs.forEach((id) => this.touchedJobs.add(id));
       this.hasNewTasks ||= hasNewTasks;
       this.hasNewJobs ||= hasNewJobs;
+      this.hasNewHolds ||= hasNewHolds;
       await new Promise((done) => setTimeout(done, 1000));
     } finally {
       this.isFlushing = false;
     }
-    const hasMore = this.touchedTasks.size > 0 || this.touchedJobs.size > 0 || this.hasNewTasks || this.hasNewJobs;
+    const isNew = this.hasNewTasks || this.hasNewJobs || this.hasNewHolds;
+    const hasMore = isNew || this.touchedTasks.size > 0 || this.touchedJobs.size > 0;
     if (hasMore && generation === this.generation) this.flushSoon();
   }
 

@@ -7,6 +7,8 @@ import { Name } from './parts';
 export const tabs: { view: View; name: string; key: string }[] = [
   { view: 'board', name: 'Board', key: 'b' },
   { view: 'queue', name: 'Queue', key: 'q' },
+  { view: 'approvals', name: 'Approvals', key: 'v' },
+  { view: 'holds', name: 'Holds', key: 'h' },
   { view: 'leases', name: 'Leases', key: 'l' },
   { view: 'workers', name: 'Workers', key: 'w' },
   { view: 'settings', name: 'Settings', key: 's' },
@@ -19,10 +21,12 @@ export const reference = { href: 'api', name: 'API', key: 'a' };
 interface Parts {
   current: View | 'api' | null;
   hrefOf: (view: View) => string;
+  /// How many things wait there for the one who is here.
+  waitingAt?: (view: View) => number;
   children: ComponentChildren;
 }
 
-export function Bar({ current, hrefOf, children }: Parts): JSX.Element {
+export function Bar({ current, hrefOf, waitingAt = () => 0, children }: Parts): JSX.Element {
   const isCurrent = (view: Parts['current']): object => (current === view ? { 'aria-current': 'page' } : {});
   return (
     <header class="bar">
@@ -37,6 +41,7 @@ export function Bar({ current, hrefOf, children }: Parts): JSX.Element {
         {tabs.map(({ view, name, key }) => (
           <a key={view} href={hrefOf(view)} title={`${name}: g, then ${key}`} {...isCurrent(view)}>
             {name}
+            <Waiting count={waitingAt(view)} />
           </a>
         ))}
         <a href={reference.href} title={`The calls of pawld: g, then ${reference.key}`} {...isCurrent('api')}>
@@ -45,6 +50,19 @@ export function Bar({ current, hrefOf, children }: Parts): JSX.Element {
       </nav>
       <div class="bar-end">{children}</div>
     </header>
+  );
+}
+
+function Waiting({ count }: { count: number }): JSX.Element | null {
+  if (count === 0) return null;
+  return (
+    <>
+      {' '}
+      <span class="waiting">
+        {count}
+        <span class="unseen"> for you</span>
+      </span>
+    </>
   );
 }
 

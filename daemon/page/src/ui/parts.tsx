@@ -41,7 +41,14 @@ export function Ring({ since, limitS }: { since: string; limitS: number | null }
       <svg viewBox="0 0 16 16" aria-hidden="true">
         <circle cx="8" cy="8" r="6" class="track" />
         {limitS ? (
-          <circle cx="8" cy="8" r="6" class="done" stroke-dasharray={`${part * length} ${length}`} transform="rotate(-90 8 8)" />
+          <circle
+            cx="8"
+            cy="8"
+            r="6"
+            class="done"
+            stroke-dasharray={`${part * length} ${length}`}
+            transform="rotate(-90 8 8)"
+          />
         ) : (
           <circle cx="8" cy="8" r="2.5" class="dot" />
         )}
@@ -82,7 +89,15 @@ export function Loading({ what }: { what: string }): JSX.Element {
 }
 
 /// A modal dialog of the browser: it holds the focus, ends with Escape, and gives the focus back.
-export function Dialog({ title, close, children }: { title: string; close: () => void; children: ComponentChildren }): JSX.Element {
+export function Dialog({
+  title,
+  close,
+  children,
+}: {
+  title: string;
+  close: () => void;
+  children: ComponentChildren;
+}): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
   // Before the next key is pressed, which may be Escape.
   useLayoutEffect(() => {
@@ -126,7 +141,15 @@ export interface Head {
 }
 
 /// A table that becomes a list of cards on a narrow screen: each cell then has its heading before it.
-export function Rows({ label, heads, children }: { label: string; heads: Head[]; children: ComponentChildren }): JSX.Element {
+export function Rows({
+  label,
+  heads,
+  children,
+}: {
+  label: string;
+  heads: Head[];
+  children: ComponentChildren;
+}): JSX.Element {
   return (
     <table class="rows" aria-label={label}>
       <thead>
@@ -143,7 +166,15 @@ export function Rows({ label, heads, children }: { label: string; heads: Head[];
   );
 }
 
-export function Cell({ of, class: kind = '', children }: { of: string; class?: string; children?: ComponentChildren }): JSX.Element {
+export function Cell({
+  of,
+  class: kind = '',
+  children,
+}: {
+  of: string;
+  class?: string;
+  children?: ComponentChildren;
+}): JSX.Element {
   return (
     <td data-of={of} class={kind}>
       <div class="cell">{children}</div>
@@ -151,8 +182,20 @@ export function Cell({ of, class: kind = '', children }: { of: string; class?: s
   );
 }
 
+/// For the button that shows the next ones: "Show 200 of 731 more".
+export const moreWords = (step: number, hidden: number): string =>
+  hidden > step ? `Show ${step} of ${hidden} more` : `Show ${hidden} more`;
+
 /// Shows the first so many, and the rest on demand.
-export function More<T>({ items, step = 200, each }: { items: readonly T[]; step?: number; each: (item: T) => JSX.Element }): JSX.Element {
+export function More<T>({
+  items,
+  step = 200,
+  each,
+}: {
+  items: readonly T[];
+  step?: number;
+  each: (item: T) => JSX.Element;
+}): JSX.Element {
   const shown = useSignal(step);
   return (
     <>
@@ -161,7 +204,7 @@ export function More<T>({ items, step = 200, each }: { items: readonly T[]; step
         <tr class="more">
           <td colSpan={99}>
             <button type="button" onClick={() => (shown.value += step)}>
-              Show {Math.min(step, items.length - shown.value)} of {items.length - shown.value} more
+              {moreWords(step, items.length - shown.value)}
             </button>
           </td>
         </tr>

@@ -1,28 +1,34 @@
 // The dialog of an act: what it will do, why, and as whom it is recorded.
 import { signal, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { errorWords, Refused } from '../api/client';
-import { client, mayOperate, me } from '../api/session';
-import { buttonOf, carryOut, effectsOf, takesWhy, titleOf, type Act, type Chosen } from '../store/acts';
+import { client, mayAnswer, mayOperate, me } from '../api/session';
+import {
+  buttonOf,
+  chosenAtFirst,
+  effectsOf,
+  mayLeaveOutWhy,
+  problemOf,
+  takesWhy,
+  taskOf,
+  titleOf,
+  type Act,
+  type Chosen,
+} from '../store/acts';
+import { carryOut, refusedWords } from '../store/carry';
 import type { Entry } from '../store/rows';
 import { Dialog, Name } from '../ui/parts';
 import { visible } from '../words/visible';
 import { world } from '../world';
+import { Choices } from './choices';
 
 /// The act whose dialog is open.
 export const asked = signal<{ act: Act; entry: Entry | null } | null>(null);
 /// What was done last, in a sentence.
 export const notice = signal<string | null>(null);
 
-const whyMax = 1024;
-const noteMax = 4096;
-
 function entryOf(act: Act): Entry | null {
-  if ('task' in act) return world.entry(act.task)?.peek() ?? null;
-  if (act.kind === 'release') {
-    const found = /^task:(\d+)$/.exec(act.key);
-    return found ? (world.entry(Number(found[1]))?.peek() ?? null) : null;
-  }
+  const task = taskOf(act);
+  if (task !== null) return world.entry(task)?.peek() ?? null;
   if (act.kind !== 'force') return null;
   for (const entry of world.tasks.values()) {
     const { task } = entry.peek();
@@ -36,25 +42,22 @@ export function ask(act: Act): void {
 }
 
 /// Nothing for those who may not.
-export function ActButton({ act, class: kind = '', label }: { act: Act; class?: string; label?: string }): JSX.Element | null {
-  if (!mayOperate.value) return null;
+export function ActButton({
+  act,
+  class: kind = '',
+  label,
+}: {
+  act: Act;
+  class?: string;
+  label?: string;
+}): JSX.Element | null {
+  const isAnswer = act.kind === 'approve' || act.kind === 'reject';
+  if (!(isAnswer ? mayAnswer : mayOperate).value) return null;
   return (
     <button type="button" class={kind} onClick={() => ask(act)}>
       {label ?? buttonOf(act)}
     </button>
   );
-}
-
-function isTooLong(text: string, max: number): boolean {
-  return new TextEncoder().encode(text).length > max;
-}
-
-function problemOf(act: Act, chosen: Chosen, wantsWhy: boolean): string | null {
-  const max = act.kind === 'note' ? noteMax : act.kind === 'advance' || act.kind === 'release' || act.kind === 'force' ? noteMax - 64 : whyMax;
-  if (wantsWhy && chosen.why.trim() === '') return act.kind === 'note' ? 'Write the note first.' : 'Say why: it goes into the record.';
-  if (isTooLong(chosen.why, max)) return `This is longer than ${max.toLocaleString('en')} bytes: shorten it.`;
-  if (act.kind === 'resolve' && chosen.happened === null) return 'Choose whether the step happened.';
-  return null;
 }
 
 export function ActDialog(): JSX.Element | null {
@@ -63,7 +66,7 @@ export function ActDialog(): JSX.Element | null {
 }
 
 function Form({ act, entry }: { act: Act; entry: Entry | null }): JSX.Element {
-  const chosen = useSignal<Chosen>({ why: '', take: '', keepBranch: false, happened: null });
+  const chosen = useSignal<Chosen>(chosenAtFirst(act, entry, world.holds.all.peek()));
   const problem = useSignal<string | null>(null);
   const isBusy = useSignal(false);
   const close = (): void => {
@@ -85,7 +88,7 @@ function Form({ act, entry }: { act: Act; entry: Entry | null }): JSX.Element {
       notice.value = `Done: ${titleOf(act)}.`;
       close();
     } catch (error) {
-      problem.value = error instanceof Refused && error.status !== 0 ? `pawld refused this: ${error.message}` : errorWords(error);
+      problem.value = refusedWords(error);
     } finally {
       isBusy.value = false;
     }
@@ -105,42 +108,14 @@ function Form({ act, entry }: { act: Act; entry: Entry | null }): JSX.Element {
             <li key={effect}>{visible(effect)}</li>
           ))}
         </ul>
-        {act.kind === 'resolve' && (
-          <fieldset>
-            <legend>Has the step happened?</legend>
-            <label class="check">
-              <input type="radio" name="happened" checked={chosen.value.happened === true} onChange={() => set({ happened: true })} />
-              Yes: I looked, and it happened
-            </label>
-            <label class="check">
-              <input type="radio" name="happened" checked={chosen.value.happened === false} onChange={() => set({ happened: false })} />
-              No: it did not happen, and it will not
-            </label>
-          </fieldset>
-        )}
-        {act.kind === 'retry' && (
-          <label class="field">
-            If the branch has diverged
-            <select value={chosen.value.take} onChange={(event) => set({ take: event.currentTarget.value as Chosen['take'] })}>
-              <option value="">leave it as it is</option>
-              <option value="origin">take the commits of origin</option>
-              <option value="ours">take those of the task's clone</option>
-            </select>
-          </label>
-        )}
-        {act.kind === 'cancel' && (
-          <label class="check">
-            <input type="checkbox" checked={chosen.value.keepBranch} onChange={(event) => set({ keepBranch: event.currentTarget.checked })} />
-            Keep the branch at origin
-          </label>
-        )}
+        <Choices act={act} chosen={chosen.value} set={set} />
         {wantsWhy && (
           <label class="field">
-            {act.kind === 'note' ? 'Note' : 'Why'}
+            {act.kind === 'note' ? 'Note' : mayLeaveOutWhy(act) ? 'Why, if you like' : 'Why'}
             <textarea
               name="why"
               rows={3}
-              autofocus
+              autofocus={act.kind !== 'hold' && act.kind !== 'priority'}
               value={chosen.value.why}
               onInput={(event) => set({ why: event.currentTarget.value })}
               aria-invalid={problem.value !== null}
@@ -160,7 +135,11 @@ function Form({ act, entry }: { act: Act; entry: Entry | null }): JSX.Element {
           <button type="button" class="quiet" onClick={close}>
             Leave it
           </button>
-          <button type="submit" class={act.kind === 'cancel' ? 'danger' : 'primary'} aria-disabled={isBusy.value}>
+          <button
+            type="submit"
+            class={act.kind === 'cancel' || act.kind === 'reject' ? 'danger' : 'primary'}
+            aria-disabled={isBusy.value}
+          >
             {isBusy.value ? 'Working …' : buttonOf(act)}
           </button>
         </div>

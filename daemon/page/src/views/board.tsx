@@ -24,8 +24,13 @@ interface Group {
 function groups(): { filled: Group[]; empty: string[] } {
   void world.columns.shape.value;
   const stages = new Map<string, string[]>();
-  for (const { definition } of world.pipelines.value) stages.set(definition.name, definition.stages.map(({ name }) => name));
-  for (const [, task, name] of world.placed()) if (!stages.has(name)) stages.set(name, world.definitionOf(task.pipeline)?.stages.map((stage) => stage.name) ?? []);
+  for (const { definition } of world.pipelines.value)
+    stages.set(
+      definition.name,
+      definition.stages.map(({ name }) => name),
+    );
+  for (const [, task, name] of world.placed())
+    if (!stages.has(name)) stages.set(name, world.definitionOf(task.pipeline)?.stages.map((stage) => stage.name) ?? []);
   const filled: Group[] = [];
   const empty: string[] = [];
   for (const name of [...stages.keys()].sort()) {
@@ -44,8 +49,10 @@ function Filters({ filter }: { filter: Filter }): JSX.Element {
   const repos = world.repos.value.map(({ repo }) => repo);
   const names = world.pipelines.value.map(({ definition }) => definition.name);
   const isSet = filter.repo !== '' || filter.pipeline !== '' || filter.text !== '';
-  const choose = (name: string) => (event: Event) => setFilter(name, (event.currentTarget as HTMLInputElement | HTMLSelectElement).value);
-  const choices = (all: string[], chosen: string): string[] => (chosen === '' || all.includes(chosen) ? all : [...all, chosen]);
+  const choose = (name: string) => (event: Event) =>
+    setFilter(name, (event.currentTarget as HTMLInputElement | HTMLSelectElement).value);
+  const choices = (all: string[], chosen: string): string[] =>
+    chosen === '' || all.includes(chosen) ? all : [...all, chosen];
   return (
     <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
       <input
@@ -82,7 +89,9 @@ function Filters({ filter }: { filter: Filter }): JSX.Element {
         Ended tasks
       </label>
       <span class="shown" role="status">
-        {isSet ? `${counted(world.columns.count.value, 'task')} shown` : counted(world.columns.count.value, 'live task')}
+        {isSet
+          ? `${counted(world.columns.count.value, 'task')} shown`
+          : counted(world.columns.count.value, 'live task')}
       </span>
     </form>
   );
@@ -126,7 +135,8 @@ export function Board(): JSX.Element {
         ))}
       {empty.length > 0 && filter.pipeline === '' && (
         <p class="aside">
-          Without live tasks: {empty.map((name, at) => (
+          Without live tasks:{' '}
+          {empty.map((name, at) => (
             <>
               {at > 0 && ', '}
               <Name text={name} />

@@ -54,7 +54,9 @@ export function Column({ pipeline, stage }: { pipeline: string; stage: string })
           {ids.slice(first, end).map((id) => (
             <OneCard key={id} id={id} />
           ))}
-          {end < ids.length && <li class="spacer" style={{ height: `${(ids.length - end) * cardPx}px` }} aria-hidden="true" />}
+          {end < ids.length && (
+            <li class="spacer" style={{ height: `${(ids.length - end) * cardPx}px` }} aria-hidden="true" />
+          )}
         </ul>
       )}
     </section>

@@ -8,6 +8,7 @@ import { hashOf, numberTyped, place, setFilter } from '../route';
 import { msOf } from '../store/clock';
 import {
   differencesIn,
+  readComparison,
   shownValue,
   tasksMissing,
   turned,
@@ -16,7 +17,7 @@ import {
   type Difference,
   type FieldChange,
 } from '../store/compare';
-import { Empty, Failure, Loading, Name, When } from '../ui/parts';
+import { Empty, Failure, Loading, moreWords, Name, When } from '../ui/parts';
 import { useSlow } from '../ui/slow';
 import { counted, span } from '../words/time';
 import { world } from '../world';
@@ -34,7 +35,7 @@ const headings: { [kind: string]: string } = {
 const colours: { [change in Change]: string } = { added: 'good', removed: 'bad', changed: 'run' };
 const shownStep = 100;
 const followMs = 2000;
-const rowsMax = 256;
+const rowsStep = 256;
 
 const number = (seq: number): string => seq.toLocaleString('en');
 
@@ -119,7 +120,7 @@ function Kind({
       </ul>
       {hidden > 0 && (
         <button type="button" onClick={() => (shown.value += shownStep)}>
-          Show {Math.min(hidden, shownStep)} of {hidden} more
+          {moreWords(shownStep, hidden)}
         </button>
       )}
     </section>
@@ -142,17 +143,19 @@ function useComparison({ from, to }: Sides): {
   comparison: Comparison | null;
   failed: string | null;
   again: () => void;
+  more: () => void;
 } {
   const state = useSignal<{ comparison: Comparison | null; failed: string | null }>({ comparison: null, failed: null });
   const turn = useSignal(0);
+  const count = useSignal(rowsStep);
   useEffect(() => {
     if (from === to || to === 0) return;
     const wanted = new AbortController();
     const read = async (): Promise<void> => {
       for (let pauseMs = 500; !wanted.signal.aborted; pauseMs = Math.min(pauseMs * 2, 5000)) {
         try {
-          const query = { from: Math.min(from, to), to: Math.max(from, to), limit: rowsMax };
-          const found = await client.get<Comparison>('v1/compare', query, wanted.signal);
+          const sides = { from: Math.min(from, to), to: Math.max(from, to) };
+          const found = await readComparison(client, sides, count.value, wanted.signal);
           state.value = { comparison: from < to ? found : turned(found), failed: null };
           return;
         } catch (error) {
@@ -167,8 +170,8 @@ function useComparison({ from, to }: Sides): {
     };
     void read();
     return () => wanted.abort();
-  }, [from, to, turn.value]);
-  return { ...state.value, again: () => turn.value++ };
+  }, [from, to, turn.value, count.value]);
+  return { ...state.value, again: () => turn.value++, more: () => (count.value += rowsStep) };
 }
 
 export function CompareView({ typed }: { typed: string }): JSX.Element {
@@ -190,7 +193,7 @@ export function CompareView({ typed }: { typed: string }): JSX.Element {
 }
 
 function Compared({ from, to }: Sides): JSX.Element {
-  const { comparison, failed, again } = useComparison({ from, to });
+  const { comparison, failed, again, more } = useComparison({ from, to });
   const filter = place.value.filters['text'] ?? '';
   const isSame = from === to;
   const shown = isSame ? null : comparison;
@@ -243,8 +246,12 @@ function Compared({ from, to }: Sides): JSX.Element {
         </div>
       )}
       {shown && shown.rows_total > shown.rows.length && (
-        <p class="banner warn">
-          There are {number(shown.rows_total)} differences; the first {number(shown.rows.length)} are here.
+        <p class="more-listed">
+          The first {number(shown.rows.length)} of {number(shown.rows_total)} differences are here, and a filter looks
+          at these alone.{' '}
+          <button type="button" onClick={more}>
+            Show {number(Math.min(rowsStep, shown.rows_total - shown.rows.length))} more
+          </button>
         </p>
       )}
       {shown && groups.length === 0 && (

@@ -7,7 +7,7 @@ import { client } from '../api/session';
 import type { Task } from '../api/types';
 import { taskHash } from '../route';
 import { passes, type Filter } from '../store/columns';
-import { isTerminal } from '../store/rows';
+import { isTerminal } from '../store/stages';
 import { Cell, Empty, Failure, Loading, Name, Rows, When } from '../ui/parts';
 import { world } from '../world';
 
@@ -33,12 +33,14 @@ export function Ended({ filter }: { filter: Filter }): JSX.Element {
       for (let windows = 0; windows < windowsMax && found.length < wanted && end > 1; windows++) {
         const begin = Math.max(1, end - windowIds);
         const seen: Task[] = [];
-        await client.pages<Task>('v1/tasks', { after: begin - 1, limit: windowIds }, (items) => {
-          seen.push(...items);
-          if (items.some(({ id }) => id >= end)) throw new Enough();
-        }).catch((error: unknown) => {
-          if (!(error instanceof Enough)) throw error;
-        });
+        await client
+          .pages<Task>('v1/tasks', { after: begin - 1, limit: windowIds }, (items) => {
+            seen.push(...items);
+            if (items.some(({ id }) => id >= end)) throw new Enough();
+          })
+          .catch((error: unknown) => {
+            if (!(error instanceof Enough)) throw error;
+          });
         const fit = (task: Task): boolean =>
           task.id < end && isTerminal(task.stage) && passes(task, world.pipelineNameOf(task), filter);
         found.push(...seen.filter(fit).reverse());
@@ -67,7 +69,13 @@ export function Ended({ filter }: { filter: Filter }): JSX.Element {
       {tasks.value.length > 0 && (
         <Rows
           label="Ended tasks"
-          heads={[{ name: 'Work item' }, { name: 'Repository' }, { name: 'Branch' }, { name: 'Outcome' }, { name: 'Ended' }]}
+          heads={[
+            { name: 'Work item' },
+            { name: 'Repository' },
+            { name: 'Branch' },
+            { name: 'Outcome' },
+            { name: 'Ended' },
+          ]}
         >
           {tasks.value.map((task) => (
             <tr key={task.id}>

@@ -1,15 +1,16 @@
 // What went wrong in this log: what `pawl check` finds in it, and what ended badly.
+import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { client } from '../api/session';
 import { hashOf, place, taskHash } from '../route';
-import type { BadEnd, Incidents, LogFinding } from '../store/incidents';
+import { readIncidents, type BadEnd, type Incidents, type LogFinding } from '../store/incidents';
 import { Empty, Failure, Loading, Name, When } from '../ui/parts';
 import { useWhole } from '../ui/whole';
 import { byKind, headingOf } from '../words/finding';
 import { Decided, Seq, Seqs } from './seqs';
 
-const listedMax = 256;
+const listedStep = 256;
 const behindMs = 1500;
 
 const number = (value: number): string => value.toLocaleString('en');
@@ -137,9 +138,30 @@ function Audited({ incidents }: { incidents: Incidents }): JSX.Element {
   );
 }
 
+function MoreListed({ total, shown, ask }: { total: number; shown: number; ask: () => void }): JSX.Element | null {
+  if (total <= shown) return null;
+  return (
+    <p class="more-listed">
+      The first {number(shown)} of {number(total)} are here.{' '}
+      <button type="button" onClick={ask}>
+        Show {number(Math.min(listedStep, total - shown))} more
+      </button>
+    </p>
+  );
+}
+
 export function IncidentsView(): JSX.Element {
-  const { reading, again } = useWhole('incidents', () =>
-    client.present<Incidents>('v1/incidents', { limit: listedMax }),
+  const wanted = useSignal(listedStep);
+  const { reading, again } = useWhole('incidents', () => readIncidents(client, wanted.peek()));
+  const more = (total: number, shown: number): JSX.Element | null => (
+    <MoreListed
+      total={total}
+      shown={shown}
+      ask={() => {
+        wanted.value += listedStep;
+        again();
+      }}
+    />
   );
   const { value, failed } = reading.value;
   const isBehind =
@@ -170,11 +192,6 @@ export function IncidentsView(): JSX.Element {
               <p>No invariant is broken in this log, and nothing in it ended badly.</p>
             </Empty>
           )}
-          {value.findings_total > value.findings.length && (
-            <p class="banner warn">
-              There are {number(value.findings_total)} findings; the first {number(value.findings.length)} are here.
-            </p>
-          )}
           {byKind(value.findings).map(([kind, findings]) => (
             <section key={kind} class="panel" aria-label={headingOf(kind)}>
               <h2>
@@ -187,6 +204,7 @@ export function IncidentsView(): JSX.Element {
               </ul>
             </section>
           ))}
+          {more(value.findings_total, value.findings.length)}
           {value.ended_total > 0 && (
             <section class="panel" aria-label="What ended badly">
               <h2>
@@ -197,9 +215,7 @@ export function IncidentsView(): JSX.Element {
                   <Ended key={`${end.seq}/${end.what}`} end={end} />
                 ))}
               </ul>
-              {value.ended_total > value.ended.length && (
-                <p class="aside">The first {number(value.ended.length)} are here.</p>
-              )}
+              {more(value.ended_total, value.ended.length)}
             </section>
           )}
         </>

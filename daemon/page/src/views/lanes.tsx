@@ -5,11 +5,20 @@ import type { LogRecord, LogRun } from '../api/types';
 import { msOf, nowMs } from '../store/clock';
 import { lanesOf, ticksOf, type Bar, type Lane, type Mark } from '../store/lanes';
 import { Name } from '../ui/parts';
+import { remPx } from '../ui/size';
 import { exactSpan, timeOfDay } from '../words/time';
 import { visible } from '../words/visible';
 
 const shownMax = 800;
-const signs: { [kind in Mark['kind']]: string } = { refused: '✕', moved: '▸', blocked: '■', unblocked: '□', cancel: '⊘', note: '✎', gate: '◆' };
+const signs: { [kind in Mark['kind']]: string } = {
+  refused: '✕',
+  moved: '▸',
+  blocked: '■',
+  unblocked: '□',
+  cancel: '⊘',
+  note: '✎',
+  gate: '◆',
+};
 
 interface Range {
   begin: number;
@@ -19,11 +28,22 @@ interface Range {
 const percent = (at: number, { begin, end }: Range): number => ((at - begin) / (end - begin)) * 100;
 const clamp = (value: number): number => Math.max(-0.5, Math.min(100.5, value));
 
-function BarBox({ bar, range, now, select }: { bar: Bar; range: Range; now: number; select: (seq: number) => void }): JSX.Element {
+function BarBox({
+  bar,
+  range,
+  now,
+  select,
+}: {
+  bar: Bar;
+  range: Range;
+  now: number;
+  select: (seq: number) => void;
+}): JSX.Element {
   const end = bar.end ?? now;
   const left = clamp(percent(bar.begin, range));
   const right = clamp(percent(end, range));
-  const words = `${bar.label}, ${bar.end === null ? 'for' : 'took'} ${exactSpan(end - bar.begin)}, at ${timeOfDay(bar.begin)}`;
+  const took = `${bar.end === null ? 'for' : 'took'} ${exactSpan(end - bar.begin)}`;
+  const words = `${bar.label}, ${took}, at ${timeOfDay(bar.begin)}`;
   return (
     <button
       type="button"
@@ -62,7 +82,15 @@ function wholeOf(records: readonly LogRecord[], now: number, isRunning: boolean)
   return { begin: begin - air, end: end + air };
 }
 
-export function LanesView({ records, runs, selected }: { records: readonly LogRecord[]; runs: readonly LogRun[]; selected: Signal<number | null> }): JSX.Element {
+export function LanesView({
+  records,
+  runs,
+  selected,
+}: {
+  records: readonly LogRecord[];
+  runs: readonly LogRun[];
+  selected: Signal<number | null>;
+}): JSX.Element {
   const chosen = useSignal<Range | null>(null); // null: everything
   const lanes = lanesOf(records, runs);
   const isRunning = lanes.some(({ bars }) => bars.some(({ end }) => end === null));
@@ -103,22 +131,42 @@ export function LanesView({ records, runs, selected }: { records: readonly LogRe
     drawn += marks.length;
     return { bars, marks };
   };
-  const ticks = ticksOf(range.begin, range.end, 6);
+  // As many labels as fit beside each other.
+  const ticksMax = Math.max(2, Math.min(6, Math.floor(innerWidth / (remPx() * 11))));
+  const ticks = ticksOf(range.begin, range.end, ticksMax);
   return (
     <section class="panel lanes" aria-label="Swim lanes">
       <div class="panel-head">
         <h2>Who did what</h2>
         <div class="tools" role="group" aria-label="Time axis">
-          <button type="button" class="quiet small" aria-label="Earlier" onClick={() => move(-0.25)} disabled={!chosen.value}>
+          <button
+            type="button"
+            class="quiet small"
+            aria-label="Earlier"
+            onClick={() => move(-0.25)}
+            disabled={!chosen.value}
+          >
             ←
           </button>
-          <button type="button" class="quiet small" aria-label="Zoom out" onClick={() => zoom(2)} disabled={!chosen.value}>
+          <button
+            type="button"
+            class="quiet small"
+            aria-label="Zoom out"
+            onClick={() => zoom(2)}
+            disabled={!chosen.value}
+          >
             −
           </button>
           <button type="button" class="quiet small" aria-label="Zoom in" onClick={() => zoom(0.5)}>
             +
           </button>
-          <button type="button" class="quiet small" aria-label="Later" onClick={() => move(0.25)} disabled={!chosen.value}>
+          <button
+            type="button"
+            class="quiet small"
+            aria-label="Later"
+            onClick={() => move(0.25)}
+            disabled={!chosen.value}
+          >
             →
           </button>
           <button type="button" class="quiet small" onClick={() => (chosen.value = null)} disabled={!chosen.value}>
@@ -151,18 +199,21 @@ export function LanesView({ records, runs, selected }: { records: readonly LogRe
         <div class="lane axis" aria-hidden="true">
           <div class="lane-name" />
           <div class="lane-line">
-            {ticks.filter((tick) => percent(tick, range) < 86).map((tick) => (
-              <span class="tick" key={tick} style={{ left: `${percent(tick, range)}%` }}>
-                {timeOfDay(tick)}
-                {width < 5000 && `.${String(tick % 1000).padStart(3, '0')}`}
-              </span>
-            ))}
+            {ticks
+              .filter((tick) => percent(tick, range) < 86)
+              .map((tick) => (
+                <span class="tick" key={tick} style={{ left: `${percent(tick, range)}%` }}>
+                  {timeOfDay(tick)}
+                  {width < 5000 && `.${String(tick % 1000).padStart(3, '0')}`}
+                </span>
+              ))}
           </div>
         </div>
       </div>
       <p class="legend">
-        <span class="key lease" /> lease <span class="key agent" /> agent <span class="key gate" /> gate <span class="key step" /> step{' '}
-        <span class="key-sign refused">✕</span> refused <span class="key-sign moved">▸</span> moved <span class="key-sign blocked">■</span> blocked
+        <span class="key lease" /> lease <span class="key agent" /> agent <span class="key gate" /> gate{' '}
+        <span class="key step" /> step <span class="key-sign refused">✕</span> refused{' '}
+        <span class="key-sign moved">▸</span> moved <span class="key-sign blocked">■</span> blocked
         {drawn >= shownMax && ' · Only the first are drawn: zoom in to see the others.'}
       </p>
     </section>

@@ -39,13 +39,24 @@ export function LeasesView(): JSX.Element {
       </h1>
       {leases.length === 0 ? (
         <Empty title="No lease is held">
-          <p>A lease is held while a task crosses from one stage to the next, or by anyone who runs <code>pawl lock</code>.</p>
+          <p>
+            A lease is held while a task crosses from one stage to the next, or by anyone who runs{' '}
+            <code>pawl lock</code>.
+          </p>
         </Empty>
       ) : (
         <section class="panel">
           <Rows
             label="Leases"
-            heads={[{ name: 'On' }, { name: 'For' }, { name: 'Holder' }, { name: 'Held for' }, { name: 'Ends' }, { name: 'Token', class: 'num' }, { name: 'Acts', class: 'acts', isUnseen: true }]}
+            heads={[
+              { name: 'On' },
+              { name: 'For' },
+              { name: 'Holder' },
+              { name: 'Held for' },
+              { name: 'Ends' },
+              { name: 'Token', class: 'num' },
+              { name: 'Acts', class: 'acts', isUnseen: true },
+            ]}
           >
             <More
               items={leases}
@@ -58,7 +69,8 @@ export function LeasesView(): JSX.Element {
                   <Cell of="Holder">
                     <Name text={lease.owner.actor} />{' '}
                     <span class="quiet-text">
-                      <Name text={world.nameOfBoot(lease.owner.boot_id) ?? lease.owner.boot_id} />, pid {lease.owner.pid}
+                      <Name text={world.nameOfBoot(lease.owner.boot_id) ?? lease.owner.boot_id} />, pid{' '}
+                      {lease.owner.pid}
                     </span>
                   </Cell>
                   <Cell of="Held for">

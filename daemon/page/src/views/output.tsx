@@ -37,7 +37,17 @@ function classOf(style: Style): string {
     .join(' ');
 }
 
-function OutputLine({ number, text, style, isFound }: { number: number; text: string; style: Style; isFound: boolean }): JSX.Element {
+function OutputLine({
+  number,
+  text,
+  style,
+  isFound,
+}: {
+  number: number;
+  text: string;
+  style: Style;
+  isFound: boolean;
+}): JSX.Element {
   const { spans } = spansOf(text, style);
   return (
     <div class={`out-line${isFound ? ' is-found' : ''}`}>
@@ -55,14 +65,29 @@ function OutputLine({ number, text, style, isFound }: { number: number; text: st
   );
 }
 
-export function OutputView({ task, runs, chosen, choose }: { task: number; runs: readonly LogRun[]; chosen: string | null; choose: (run: string) => void }): JSX.Element {
+export function OutputView({
+  task,
+  runs,
+  chosen,
+  choose,
+}: {
+  task: number;
+  runs: readonly LogRun[];
+  chosen: string | null;
+  choose: (run: string) => void;
+}): JSX.Element {
   const run = runs.find((each) => each.run === chosen) ?? runs[0];
   return (
     <section class="panel output-panel" aria-label="Output">
       <div class="panel-head">
         <h2>Output</h2>
         {run && (
-          <select class="run-choice" aria-label="Run" value={run.run} onChange={(event) => choose(event.currentTarget.value)}>
+          <select
+            class="run-choice"
+            aria-label="Run"
+            value={run.run}
+            onChange={(event) => choose(event.currentTarget.value)}
+          >
             {runs.map((each) => (
               <option key={each.run} value={each.run}>
                 {timeOfDay(msOf(each.began_at))} {visible(nameOfRun(each))} ({bytes(each.bytes)}
@@ -75,6 +100,11 @@ export function OutputView({ task, runs, chosen, choose }: { task: number; runs:
       {run ? <Viewer key={run.run} task={task} run={run} /> : <Empty title="Nothing has printed anything yet" />}
     </section>
   );
+}
+
+function foundWords({ lines, isAll }: Found, at: number): string {
+  if (lines.length === 0) return 'not found';
+  return `${at + 1} of ${lines.length.toLocaleString('en')}${isAll ? '' : '+'} lines`;
 }
 
 function Viewer({ task, run }: { task: number; run: LogRun }): JSX.Element {
@@ -113,7 +143,9 @@ function Viewer({ task, run }: { task: number; run: LogRun }): JSX.Element {
     const list = box.current;
     if (!list) return;
     const end = list.scrollHeight - list.clientHeight;
-    first.value = isScaled ? Math.round((list.scrollTop / Math.max(1, end)) * lastFirst) : Math.floor(list.scrollTop / linePx);
+    first.value = isScaled
+      ? Math.round((list.scrollTop / Math.max(1, end)) * lastFirst)
+      : Math.floor(list.scrollTop / linePx);
     if (list.scrollTop < end - linePx * 2) follows.value = false;
   };
   useLayoutEffect(() => {
@@ -121,7 +153,8 @@ function Viewer({ task, run }: { task: number; run: LogRun }): JSX.Element {
   });
 
   // Looks again when more has come, but not on every piece of a long output.
-  const searched = query.value === '' ? '' : `${query.value}\n${progress.isOver ? 'all' : Math.floor(progress.bytes / (4 << 20))}`;
+  const searched =
+    query.value === '' ? '' : `${query.value}\n${progress.isOver ? 'all' : Math.floor(progress.bytes / (4 << 20))}`;
   useEffect(() => {
     if (query.value === '') {
       found.value = { lines: [], isAll: true };
@@ -130,11 +163,13 @@ function Viewer({ task, run }: { task: number; run: LogRun }): JSX.Element {
     }
     let isOver = false;
     const timer = setTimeout(() => {
-      void text.find(query.value, () => isOver).then((result) => {
-        if (isOver) return;
-        found.value = result;
-        if (at.value === -1 && result.lines[0] !== undefined) goTo(0);
-      });
+      void text
+        .find(query.value, () => isOver)
+        .then((result) => {
+          if (isOver) return;
+          found.value = result;
+          if (at.value === -1 && result.lines[0] !== undefined) goTo(0);
+        });
     }, 150);
     return () => {
       isOver = true;
@@ -154,7 +189,9 @@ function Viewer({ task, run }: { task: number; run: LogRun }): JSX.Element {
   const shown: JSX.Element[] = [];
   for (let number = first.value; number < Math.min(count, first.value + rows); number++) {
     const line = text.line(number);
-    shown.push(<OutputLine key={number} number={number} text={line.text} style={line.style} isFound={number === foundLine} />);
+    shown.push(
+      <OutputLine key={number} number={number} text={line.text} style={line.style} isFound={number === foundLine} />,
+    );
   }
   return (
     <>
@@ -180,9 +217,7 @@ function Viewer({ task, run }: { task: number; run: LogRun }): JSX.Element {
           {query.value !== '' && (
             <>
               <span class="shown" role="status">
-                {found.value.lines.length === 0
-                  ? 'not found'
-                  : `${at.value + 1} of ${found.value.lines.length.toLocaleString('en')}${found.value.isAll ? '' : '+'} lines`}
+                {foundWords(found.value, at.value)}
               </span>
               <button type="button" class="quiet small" aria-label="Previous match" onClick={() => goTo(at.value - 1)}>
                 ↑
@@ -198,7 +233,11 @@ function Viewer({ task, run }: { task: number; run: LogRun }): JSX.Element {
           {!progress.isOver && progress.failed === null && (run.ended_at === null ? ' · running' : ' · reading')}
         </span>
         <label class="check">
-          <input type="checkbox" checked={follows.value} onChange={(event) => (follows.value = event.currentTarget.checked)} />
+          <input
+            type="checkbox"
+            checked={follows.value}
+            onChange={(event) => (follows.value = event.currentTarget.checked)}
+          />
           Follow
         </label>
       </div>
@@ -207,7 +246,16 @@ function Viewer({ task, run }: { task: number; run: LogRun }): JSX.Element {
           {visible(progress.failed)}
         </p>
       )}
-      <div class="out" style={{ height: `min(32rem, 62vh, ${Math.max(8, count + 1) * linePx}px)` }} ref={box} onScroll={onScroll} tabIndex={0} role="log" aria-live="off" aria-label={visible(`Output of ${nameOfRun(run)}`)}>
+      <div
+        class="out"
+        style={{ height: `min(32rem, 62vh, ${Math.max(8, count + 1) * linePx}px)` }}
+        ref={box}
+        onScroll={onScroll}
+        tabIndex={0}
+        role="log"
+        aria-live="off"
+        aria-label={visible(`Output of ${nameOfRun(run)}`)}
+      >
         <div class="out-tall" style={{ height: `${tall}px` }}>
           <div class="out-lines" style={{ transform: `translateY(${top}px)` }}>
             {shown}

@@ -7,6 +7,7 @@ import { setTime } from '../store/clock';
 import { Age, Cell, Empty, Failure, Loading, More, Name, Ring, Rows } from '../ui/parts';
 import { useWhole } from '../ui/whole';
 import { world } from '../world';
+import { Outside, type Forges, type Webhooks } from './outside';
 
 /// What a list is of: a task, or a job of one.
 interface Listed {
@@ -45,7 +46,10 @@ interface Queue {
   };
   reconciler: { enabled: boolean; moves_total: number };
   transition_lease: { enabled: boolean; active: number; reclaimed_total: number };
-  alerts: { queued: number; sent_total: number; failed_total: number; dropped_total: number } | null; // null of the past
+  // Null of the past:
+  alerts: { queued: number; sent_total: number; failed_total: number; dropped_total: number } | null;
+  forges: Forges | null;
+  webhooks: Webhooks | null;
 }
 
 /// Why a job waits, in words.
@@ -57,6 +61,7 @@ const reasons: { [code: string]: string } = {
   blocked: 'its task is blocked',
   cancel_requested: 'its task is to be cancelled',
   held: 'it is on hold, or frozen',
+  not_yet: 'it is not to start before its time',
   previous_alive: 'a process of an earlier attempt may still be alive',
   origin_unreachable: 'origin does not answer',
   origin_refused: 'origin refuses access',
@@ -239,6 +244,7 @@ export function QueueView(): JSX.Element {
               </Cell>
             )}
           />
+          <Outside forges={queue.forges} webhooks={queue.webhooks} />
         </>
       )}
     </div>

@@ -32,7 +32,16 @@ export function SettingsView(): JSX.Element {
       {!value && failed === null && <Loading what="the settings" />}
       {value && (
         <section class="panel">
-          <Rows label="Settings" heads={[{ name: 'Setting' }, { name: 'Value' }, { name: 'Set by' }, { name: 'Set' }, { name: 'Record', class: 'num' }]}>
+          <Rows
+            label="Settings"
+            heads={[
+              { name: 'Setting' },
+              { name: 'Value' },
+              { name: 'Set by' },
+              { name: 'Set' },
+              { name: 'Record', class: 'num' },
+            ]}
+          >
             {[...groups].map(([group, keys]) => (
               <>
                 <tr class="group" key={group}>
@@ -51,7 +60,8 @@ export function SettingsView(): JSX.Element {
                       <Cell of="Set by">
                         {change ? (
                           <>
-                            <Name text={change.actor} /> {change.principal !== null && <Name text={change.principal} class="quiet-text mono" />}
+                            <Name text={change.actor} />{' '}
+                            {change.principal !== null && <Name text={change.principal} class="quiet-text mono" />}
                           </>
                         ) : (
                           'its default'

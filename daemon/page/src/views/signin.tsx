@@ -12,7 +12,8 @@ export function SignIn({ signedIn, children }: { signedIn: () => void; children:
     const field = (event.currentTarget as HTMLFormElement).elements.namedItem('token') as HTMLInputElement;
     const value = field.value.trim();
     if (value === '') problem.value = 'Paste a token first.';
-    else if (!/^[\x21-\x7e]+$/.test(value)) problem.value = 'A token is one word of plain letters, digits and signs: copy it again.';
+    else if (!/^[\x21-\x7e]+$/.test(value))
+      problem.value = 'A token is one word of plain letters, digits and signs: copy it again.';
     else {
       isBusy.value = true;
       problem.value = await signIn(value);
@@ -48,7 +49,8 @@ export function SignIn({ signedIn, children }: { signedIn: () => void; children:
         </button>
       </form>
       <p class="aside">
-        It stays in this tab alone, until it is closed. An operator makes one with <code>pawl tokens add NAME --role read --file FILE</code>.
+        It stays in this tab alone, until it is closed. An operator makes one with{' '}
+        <code>pawl tokens add NAME --role read --file FILE</code>.
       </p>
     </div>
   );

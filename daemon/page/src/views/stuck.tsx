@@ -4,7 +4,7 @@ import { client } from '../api/session';
 import type { Stuck } from '../api/types';
 import { withoutSequences } from '../output/ansi';
 import { place, setFilter, taskHash } from '../route';
-import { actOf } from '../store/acts';
+import { actsOf } from '../store/commands';
 import { Age, Cell, Empty, Failure, Loading, More, Name, Rows, When } from '../ui/parts';
 import { useWhole } from '../ui/whole';
 import { counted } from '../words/time';
@@ -31,10 +31,11 @@ async function read(all: boolean): Promise<All> {
 
 function Frees({ command }: { command: string | null }): JSX.Element {
   if (command === null) return <>–</>;
-  const act = actOf(command);
   return (
     <div class="frees">
-      {act && <ActButton act={act} class="small" />}
+      {actsOf(command).map((act) => (
+        <ActButton key={act.kind} act={act} class="small" />
+      ))}
       <code>
         <Name text={command} />
       </code>
@@ -53,17 +54,20 @@ function StuckList({ all }: { all: boolean }): JSX.Element {
   const held = Object.entries(value?.held ?? {});
   return (
     <div class="page">
-      <h1>
-        Stuck {value && <span class="count">{value.items.length}</span>}
-      </h1>
+      <h1>Stuck {value && <span class="count">{value.items.length}</span>}</h1>
       <div class="filters">
         <label class="check">
-          <input type="checkbox" checked={all} onChange={(event) => setFilter('all', event.currentTarget.checked ? 'shown' : '')} />
+          <input
+            type="checkbox"
+            checked={all}
+            onChange={(event) => setFilter('all', event.currentTarget.checked ? 'shown' : '')}
+          />
           Also what waits its turn
         </label>
         {value && !all && (value.waiting > 0 || held.length > 0) && (
           <span class="shown">
-            {value.waiting > 0 && `${counted(value.waiting, 'task')} wait${value.waiting === 1 ? 's' : ''} for a turn. `}
+            {value.waiting > 0 &&
+              `${counted(value.waiting, 'task')} wait${value.waiting === 1 ? 's' : ''} for a turn. `}
             {held.map(([key, count]) => `${counted(count, 'task')} held by ${key}. `)}
           </span>
         )}
@@ -75,7 +79,13 @@ function StuckList({ all }: { all: boolean }): JSX.Element {
         <section class="panel">
           <Rows
             label="Stuck tasks"
-            heads={[{ name: 'Work item' }, { name: 'Stage' }, { name: 'Since' }, { name: 'Why', class: 'wide' }, { name: 'What frees it' }]}
+            heads={[
+              { name: 'Work item' },
+              { name: 'Stage' },
+              { name: 'Since' },
+              { name: 'Why', class: 'wide' },
+              { name: 'What frees it' },
+            ]}
           >
             <More
               items={value.items}
@@ -93,7 +103,9 @@ function StuckList({ all }: { all: boolean }): JSX.Element {
                       </>
                     )}
                   </Cell>
-                  <Cell of="Stage">{item.stage === null ? '–' : <Name text={item.stage} />}</Cell>
+                  <Cell of="Stage" class="stage-name">
+                    {item.stage === null ? '–' : <Name text={item.stage} />}
+                  </Cell>
                   <Cell of="Since">{item.since === null ? '–' : <Age since={item.since} />}</Cell>
                   <Cell of="Why" class="wide">
                     <span class={`tag ${item.waits ? '' : 'bad'}`}>{item.reason.replace(/_/g, ' ')}</span>{' '}
@@ -112,6 +124,9 @@ function StuckList({ all }: { all: boolean }): JSX.Element {
                     )}
                   </Cell>
                   <Cell of="What frees it">
+                    {item.reason === 'approval' && item.task !== null && (
+                      <a href={taskHash(item.task)}>Look at it, and answer</a>
+                    )}
                     <Frees command={item.frees} />
                   </Cell>
                 </tr>

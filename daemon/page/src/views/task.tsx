@@ -9,13 +9,15 @@ import { msOf, nowMs } from '../store/clock';
 import { doingOf } from '../store/doing';
 import { Story } from '../store/story';
 import { linesOf } from '../store/told';
-import { isTerminal } from '../store/rows';
+import { isTerminal } from '../store/stages';
 import { Age, Empty, Failure, Loading, Name, Ring, When } from '../ui/parts';
 import { shortSpan, span } from '../words/time';
 import { world } from '../world';
 import { ActButton } from './actions';
-import { outputOf } from './card';
+import { ApprovalPanel } from './approvals';
+import { holdOfEntry, outputOf } from './card';
 import { HistoryView } from './history';
+import { HeldBanner } from './holds';
 import { LanesView } from './lanes';
 import { OutputView } from './output';
 
@@ -39,7 +41,15 @@ function timesIn(task: Task, records: readonly LogRecord[], definition: Definiti
   return times;
 }
 
-function StageBar({ task, records, definition }: { task: Task; records: readonly LogRecord[]; definition: Definition | null }): JSX.Element {
+function StageBar({
+  task,
+  records,
+  definition,
+}: {
+  task: Task;
+  records: readonly LogRecord[];
+  definition: Definition | null;
+}): JSX.Element {
   const names = definition?.stages.map(({ name }) => name) ?? [task.stage];
   const end = task.stage === 'cancelled' ? 'cancelled' : 'done';
   const all = [...names, ...(names.includes(task.stage) || isTerminal(task.stage) ? [] : [task.stage]), end];
@@ -54,7 +64,11 @@ function StageBar({ task, records, definition }: { task: Task; records: readonly
       {all.map((name, place) => {
         const time = times.get(name);
         return (
-          <li key={name} class={kindOf(name, place)} {...(name === task.stage ? { 'aria-current': 'step' as const } : {})}>
+          <li
+            key={name}
+            class={kindOf(name, place)}
+            {...(name === task.stage ? { 'aria-current': 'step' as const } : {})}
+          >
             <Name text={name} class="stage" />
             <span class="stage-time">{time === undefined ? '' : shortSpan(time)}</span>
           </li>
@@ -67,14 +81,16 @@ function StageBar({ task, records, definition }: { task: Task; records: readonly
 function Facts({ task, definition }: { task: Task; definition: Definition | null }): JSX.Element {
   const entry = world.entry(task.id)?.value;
   const doing = entry ? doingOf(entry, definition, (boot) => world.isDaemon(boot)) : null;
-  const since = doing && 'seq' in doing ? (doing.since ?? (doing.seq === null ? null : world.timeOf(doing.seq).value)) : null;
+  const since =
+    doing && 'seq' in doing ? (doing.since ?? (doing.seq === null ? null : world.timeOf(doing.seq).value)) : null;
   return (
     <dl class="facts">
       {doing && 'seq' in doing && (
         <>
           <dt>Now</dt>
           <dd>
-            <span class="tag run">{doing.kind}</span> <Name text={doing.name} /> {since !== null && <Ring since={since} limitS={doing.limitS} />}
+            <span class="tag run">{doing.kind}</span> <Name text={doing.name} />{' '}
+            {since !== null && <Ring since={since} limitS={doing.limitS} />}
           </dd>
         </>
       )}
@@ -119,6 +135,21 @@ function Facts({ task, definition }: { task: Task; definition: Definition | null
         {task.version}
         {task.rollbacks > 0 && `, rolled back ${task.rollbacks}×`}
       </dd>
+      <dt>Priority</dt>
+      <dd>
+        {task.priority ?? 0}{' '}
+        {!isTerminal(task.stage) && (
+          <ActButton act={{ kind: 'priority', task: task.id }} class="small" label="Change" />
+        )}
+      </dd>
+      {task.not_before_at && (
+        <>
+          <dt>Not before</dt>
+          <dd>
+            <When time={task.not_before_at} />
+          </dd>
+        </>
+      )}
       {task.depends_on.length > 0 && (
         <>
           <dt>Waits for</dt>
@@ -143,7 +174,13 @@ function Facts({ task, definition }: { task: Task; definition: Definition | null
         )}
       </dd>
       <dt>{isTerminal(task.stage) ? 'Ended' : 'In its stage'}</dt>
-      <dd>{isTerminal(task.stage) ? <When time={task.entered_at} /> : <>for {span(nowMs.value - msOf(task.entered_at))}</>}</dd>
+      <dd>
+        {isTerminal(task.stage) ? (
+          <When time={task.entered_at} />
+        ) : (
+          <>for {span(nowMs.value - msOf(task.entered_at))}</>
+        )}
+      </dd>
     </dl>
   );
 }
@@ -168,7 +205,11 @@ function Blocked({ task }: { task: Task }): JSX.Element {
 function Acts({ task, definition }: { task: Task; definition: Definition | null }): JSX.Element | null {
   if (!mayOperate.value) return null;
   const isLive = !isTerminal(task.stage);
-  const open = task.steps.filter((step) => step.version === task.version && (step.state === 'started' || step.in_doubt === true));
+  const entry = world.entry(task.id)?.value;
+  const isHeld = entry !== undefined && holdOfEntry(entry) !== null;
+  const open = task.steps.filter(
+    (step) => step.version === task.version && (step.state === 'started' || step.in_doubt === true),
+  );
   const hasAgent = definition?.stages.find(({ name }) => name === task.stage)?.agent ?? null;
   return (
     <div class="acts" role="group" aria-label="Actions">
@@ -178,13 +219,17 @@ function Acts({ task, definition }: { task: Task; definition: Definition | null 
           <ActButton act={{ kind: 'unblock', task: task.id }} />
         </>
       )}
-      {isLive && open.map(({ step }) => <ActButton key={step} act={{ kind: 'resolve', task: task.id, step }} label={`Resolve ${step}`} />)}
+      {isLive &&
+        open.map(({ step }) => (
+          <ActButton key={step} act={{ kind: 'resolve', task: task.id, step }} label={`Resolve ${step}`} />
+        ))}
       {isLive && task.blocked === null && (
         <>
           <ActButton act={{ kind: 'advance', task: task.id }} />
-          {hasAgent !== null && !world.entry(task.id)?.value.job && <ActButton act={{ kind: 'retry', task: task.id }} />}
+          {hasAgent !== null && !entry?.job && <ActButton act={{ kind: 'retry', task: task.id }} />}
         </>
       )}
+      {isLive && !isHeld && <ActButton act={{ kind: 'hold', place: `task:${task.id}` }} />}
       <ActButton act={{ kind: 'note', task: task.id }} />
       {isLive && <ActButton act={{ kind: 'cancel', task: task.id }} class="danger-quiet" />}
     </div>
@@ -227,18 +272,24 @@ function Known({ id }: { id: number }): JSX.Element {
       <div class="page">
         <Empty title={`There is no task ${id}`}>
           <p>
-            {client.at === null ? 'It was never created' : 'At this position in the log it was not created yet'}, or your token does
-            not cover it. <a href="#/board">Go to the board</a>
+            {client.at === null ? 'It was never created' : 'At this position in the log it was not created yet'}, or
+            your token does not cover it. <a href="#/board">Go to the board</a>
           </p>
         </Empty>
       </div>
     );
   }
   if (!task) {
-    return <div class="page">{failed ? <Failure words={failed.words} again={() => story.again()} /> : <Loading what={`task ${id}`} />}</div>;
+    return (
+      <div class="page">
+        {failed ? <Failure words={failed.words} again={() => story.again()} /> : <Loading what={`task ${id}`} />}
+      </div>
+    );
   }
   void world.columns.shape.value;
   const definition = world.definitionOf(task.pipeline);
+  const entry = world.entry(id)?.value;
+  const hold = entry ? holdOfEntry(entry) : null;
   return (
     <div class="page task">
       <header class="task-head">
@@ -254,6 +305,7 @@ function Known({ id }: { id: number }): JSX.Element {
       </header>
       <StageBar task={task} records={records} definition={definition} />
       {task.blocked !== null && <Blocked task={task} />}
+      {hold !== null && <HeldBanner hold={hold} task={task.id} />}
       {task.cancel_requested !== null && !isTerminal(task.stage) && (
         <p class="banner bad">
           <span class="tag bad">cancel requested</span> <Name text={task.cancel_requested} />
@@ -263,9 +315,15 @@ function Known({ id }: { id: number }): JSX.Element {
       <div class="task-body">
         <div class="task-main">
           <LanesView records={records} runs={story.runs.value} selected={selected} />
-          <OutputView task={id} runs={story.runs.value} chosen={chosenRun.value} choose={(run) => (chosenRun.value = run)} />
+          <OutputView
+            task={id}
+            runs={story.runs.value}
+            chosen={chosenRun.value}
+            choose={(run) => (chosenRun.value = run)}
+          />
         </div>
         <aside class="task-side">
+          <ApprovalPanel task={task} />
           <section class="panel" aria-label="Facts">
             <Facts task={task} definition={definition} />
           </section>

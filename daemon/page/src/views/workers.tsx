@@ -17,7 +17,10 @@ function lastHeard(boot: Boot, jobs: Job[]): string | null {
   for (const lease of world.leases.values()) {
     if (lease.owner.boot_id === boot.boot_id) times.push(lease.renewed_at);
   }
-  return times.reduce((last, time) => (time !== null && (last === null || msOf(time) > msOf(last)) ? time : last), null);
+  return times.reduce(
+    (last, time) => (time !== null && (last === null || msOf(time) > msOf(last)) ? time : last),
+    null,
+  );
 }
 
 export function WorkersView(): JSX.Element {
@@ -31,7 +34,9 @@ export function WorkersView(): JSX.Element {
   }
   const boots = world.boots.value
     .filter(({ stale }) => showsEnded || !stale)
-    .sort((a, b) => Number(a.stale) - Number(b.stale) || (a.stale ? b.started - a.started : a.name.localeCompare(b.name)));
+    .sort(
+      (a, b) => Number(a.stale) - Number(b.stale) || (a.stale ? b.started - a.started : a.name.localeCompare(b.name)),
+    );
   const ended = world.boots.value.filter(({ stale }) => stale).length;
   return (
     <div class="page">
@@ -40,7 +45,11 @@ export function WorkersView(): JSX.Element {
       </h1>
       <div class="filters">
         <label class="check">
-          <input type="checkbox" checked={showsEnded} onChange={(event) => setFilter('ended', event.currentTarget.checked ? 'shown' : '')} />
+          <input
+            type="checkbox"
+            checked={showsEnded}
+            onChange={(event) => setFilter('ended', event.currentTarget.checked ? 'shown' : '')}
+          />
           Ended boots ({ended})
         </label>
       </div>
@@ -50,7 +59,15 @@ export function WorkersView(): JSX.Element {
         <section class="panel">
           <Rows
             label="Workers"
-            heads={[{ name: 'Name' }, { name: 'Host' }, { name: 'Runs' }, { name: 'Last heard' }, { name: 'Started' }, { name: 'Version' }, { name: 'Belongs to' }]}
+            heads={[
+              { name: 'Name' },
+              { name: 'Host' },
+              { name: 'Runs' },
+              { name: 'Last heard' },
+              { name: 'Started' },
+              { name: 'Version' },
+              { name: 'Belongs to' },
+            ]}
           >
             <More
               items={boots}
@@ -78,12 +95,22 @@ export function WorkersView(): JSX.Element {
                         </span>
                       ))}
                     </Cell>
-                    <Cell of="Last heard">{heard === null ? '–' : <><Age since={heard} /> ago</>}</Cell>
+                    <Cell of="Last heard">
+                      {heard === null ? (
+                        '–'
+                      ) : (
+                        <>
+                          <Age since={heard} /> ago
+                        </>
+                      )}
+                    </Cell>
                     <Cell of="Started">{started === null ? `record ${boot.started}` : <When time={started} />}</Cell>
                     <Cell of="Version">
                       <Name text={boot.version} />
                     </Cell>
-                    <Cell of="Belongs to">{boot.principal === null ? 'the daemon' : <Name text={boot.principal} class="mono" />}</Cell>
+                    <Cell of="Belongs to">
+                      {boot.principal === null ? 'the daemon' : <Name text={boot.principal} class="mono" />}
+                    </Cell>
                   </tr>
                 );
               }}

@@ -1,7 +1,8 @@
 // A sentence for each record, in the words of `pawl explain`: "monitor moves task 7 to review".
 import type { LogRecord, Value } from '../api/types';
 
-const text = (value: Value | undefined): string => (typeof value === 'string' ? value : value === null || value === undefined ? '' : JSON.stringify(value));
+const text = (value: Value | undefined): string =>
+  typeof value === 'string' ? value : value === null || value === undefined ? '' : JSON.stringify(value);
 const because = (value: Value | undefined): string => (text(value) === '' ? '' : `: ${text(value)}`);
 const commit = (value: Value | undefined): string => text(value).slice(0, 12);
 const spaced = (value: Value | undefined): string => text(value).replace(/_/g, ' ');
@@ -28,6 +29,26 @@ function gateWords(data: LogRecord['data']): string {
   return data['later'] === true ? 'undecided, to be asked again later' : 'in error';
 }
 
+const ofCommit = (data: LogRecord['data']): string => (data['head'] ? `, commit ${commit(data['head'])}` : '');
+
+function priorityWords(data: LogRecord['data']): string {
+  const words: string[] = [];
+  if (typeof data['priority'] === 'number') words.push(`priority ${data['priority']}`);
+  if (data['not_before']) words.push(`not before ${text(data['not_before'])}`);
+  if (data['clear_not_before'] === true) words.push('start at any time');
+  return words.join(', ');
+}
+
+function leaseWords(data: LogRecord['data']): string {
+  const edge = data['edge'] ? ` for ${text(data['edge']).replace('->', ' → ')}` : '';
+  return data['ttl'] ? `${edge}, for at most ${text(data['ttl'])} s` : edge;
+}
+
+function settledWords(data: LogRecord['data']): string {
+  const by = settlers[text(data['by'])] ?? text(data['by']);
+  return data['reason'] ? `${by}; its last line: ${text(data['reason'])}` : by;
+}
+
 function wordsOf({ type, data }: LogRecord): Words {
   const task = `task ${text(data['task'])}`;
   const job = `job ${text(data['job'])}`;
@@ -40,15 +61,14 @@ function wordsOf({ type, data }: LogRecord): Words {
       return ['defines', `the pipeline ${text(data['name'])}`];
     case 'SettingChanged':
       return ['sets', `${text(data['key'])} to ${text(data['value'])}`];
-    case 'TaskCreated':
-      return ['creates', `a task for ${text(data['work_item'])} of ${text(data['repo'])}${data['branch'] ? `, branch ${text(data['branch'])}` : ''}`];
+    case 'TaskCreated': {
+      const branch = data['branch'] ? `, branch ${text(data['branch'])}` : '';
+      return ['creates', `a task for ${text(data['work_item'])} of ${text(data['repo'])}${branch}`];
+    }
     case 'StageTransition':
       return ['moves', `${task} to ${text(data['to'])}${because(data['reason'])}`];
     case 'LeaseAcquired':
-      return [
-        data['token'] ? 'renews' : 'takes',
-        `the lease ${text(data['key'])}${data['edge'] ? ` for ${text(data['edge']).replace('->', ' → ')}` : ''}${data['ttl'] ? `, for at most ${text(data['ttl'])} s` : ''}`,
-      ];
+      return [data['token'] ? 'renews' : 'takes', `the lease ${text(data['key'])}${leaseWords(data)}`];
     case 'LeaseReleased':
       return ['releases', `the lease ${text(data['key'])}`];
     case 'LeaseReclaimed':
@@ -74,7 +94,7 @@ function wordsOf({ type, data }: LogRecord): Words {
     case 'StepStarted':
       return ['starts', `the step ${text(data['step'])} of the crossing to ${text(data['to'])}`];
     case 'StepFinished':
-      return ['reports', `the step ${text(data['step'])}: ${spaced(data['outcome'])}, by ${settlers[text(data['by'])] ?? text(data['by'])}${data['reason'] ? `; its last line: ${text(data['reason'])}` : ''}`];
+      return ['reports', `the step ${text(data['step'])}: ${spaced(data['outcome'])}, by ${settledWords(data)}`];
     case 'TaskBlocked':
       return ['blocks', `${task}${because(data['reason'])}`];
     case 'TaskUnblocked':
@@ -98,15 +118,29 @@ function wordsOf({ type, data }: LogRecord): Words {
     case 'ClaimReturned':
       return ['returns', `${job}: its claim was not delivered`];
     case 'BranchSeen':
-      return ['sees', data['begun'] === true ? `that origin does not have the branch: it begins at ${commit(data['head'])}` : `the branch at origin at ${commit(data['head'])}`];
+      return [
+        'sees',
+        data['begun'] === true
+          ? `that origin does not have the branch: it begins at ${commit(data['head'])}`
+          : `the branch at origin at ${commit(data['head'])}`,
+      ];
     case 'HoldPlaced':
-      return ['holds', `${text(data['place'])}${data['until'] ? ` until ${text(data['until'])}` : ''}${because(data['reason'])}`];
+      return [
+        'holds',
+        `${text(data['place'])}${data['until'] ? ` until ${text(data['until'])}` : ''}${because(data['reason'])}`,
+      ];
     case 'HoldLifted':
       return ['lifts', `the hold of ${text(data['place'])}${because(data['reason'])}`];
     case 'HoldOverridden':
       return ['lets', `${task} past what holds it${because(data['reason'])}`];
     case 'FreezePlanned':
       return ['plans', `the freezes of ${text(data['pipeline'])}`];
+    case 'ApprovalAsked':
+      return ['asks', `for an approval of ${task} at version ${text(data['version'])}${ofCommit(data)}`];
+    case 'ApprovalGiven':
+      return [data['approved'] === true ? 'approves' : 'rejects', `${task}${ofCommit(data)}${because(data['reason'])}`];
+    case 'TaskPrioritized':
+      return ['sets', `${task} to ${priorityWords(data)}${because(data['reason'])}`];
     case 'RepoDeclared':
       return ['declares', `the repository ${text(data['repo'])}`];
     case 'RepoRemoved':
@@ -128,6 +162,12 @@ const refusals: { [code: string]: string } = {
   held: 'it is on hold, or frozen',
   committed: 'a crossing has begun and must be finished first',
   cancel_requested: 'a cancel is requested',
+  not_approved: 'its gate needs an approval',
+  not_asked: 'no approval is asked for',
+  stale_head: 'the question is about another commit',
+  may_not_approve: 'the gate does not name it',
+  already_said: 'it has approved already',
+  not_yet: 'it is not to start before its time',
   skipped: 'another event of its group was refused',
 };
 
@@ -168,13 +208,16 @@ export function winnerOf(refused: LogRecord, before: readonly LogRecord[]): LogR
     committed: ['StepStarted'],
     blocked: ['TaskBlocked'],
     cancel_requested: ['CancelRequested'],
+    not_asked: ['ApprovalGiven', 'StageTransition'],
+    stale_head: ['ApprovalAsked'],
     already_queued: ['JobQueued', 'JobClaimed'],
   };
   const types = wanted[refused.outcome];
   if (!types) return null;
   for (let at = before.length - 1; at >= 0; at--) {
     const record = before[at];
-    if (record && record.outcome === 'accepted' && record.seq < refused.seq && types.includes(record.type)) return record;
+    if (record && record.outcome === 'accepted' && record.seq < refused.seq && types.includes(record.type))
+      return record;
   }
   return null;
 }

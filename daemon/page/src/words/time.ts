@@ -37,6 +37,9 @@ export function dateAndTime(ms: number): string {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${timeOfDay(ms)}`;
 }
 
+/// As the browser's field for times has it: "2026-03-01T14:03", local.
+export const fieldTime = (ms: number): string => dateAndTime(ms).slice(0, 16).replace(' ', 'T');
+
 /// "512 B", "1.5 KiB", "64 MiB".
 export function bytes(count: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB'];

@@ -11,7 +11,11 @@ const tokens: { [name: string]: string } = {};
 let task = 0;
 
 function addToken(name: string, ...rights: string[]): void {
-  const said = execFileSync(join(process.env['PAWL_BIN'] ?? '', 'pawl'), ['tokens', 'add', name, ...rights, '--file', file], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  const said = execFileSync(
+    join(process.env['PAWL_BIN'] ?? '', 'pawl'),
+    ['tokens', 'add', name, ...rights, '--file', file],
+    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+  );
   tokens[name] = said.trim().split(/\s+/).at(-1) ?? '';
 }
 
@@ -74,7 +78,7 @@ test('token that may only read sees no button', async ({ page }) => {
   await expect(page.getByText('grace (read)')).toBeVisible();
   await expect(page.locator('.lines')).toContainText('creates a task for ACC-1');
   await expect(page.getByRole('group', { name: 'Actions' })).toHaveCount(0);
-  for (const hash of ['#/stuck', '#/leases']) {
+  for (const hash of ['#/stuck', '#/leases', '#/holds']) {
     await page.goto(pawld.base + hash);
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
     await expect(page.locator('main button')).toHaveCount(0);
@@ -105,11 +109,17 @@ test('narrow token sees what it covers, and a sentence where it may see nothing'
 test('token that ends while the page is open leads to the sign-in', async ({ page }) => {
   addToken('brief', '--role', 'read');
   await pawld.reload();
-  await pawld.until('the token is known', async () => (await pawld.request('GET', 'v1/me', undefined, as('brief'))).status === 200);
+  await pawld.until(
+    'the token is known',
+    async () => (await pawld.request('GET', 'v1/me', undefined, as('brief'))).status === 200,
+  );
   await signIn(page, 'brief');
   execFileSync(join(process.env['PAWL_BIN'] ?? '', 'pawl'), ['tokens', 'revoke', 'brief', '--file', file]);
   await pawld.reload();
-  await pawld.until('the token is gone', async () => (await pawld.request('GET', 'v1/me', undefined, as('brief'))).status === 401);
+  await pawld.until(
+    'the token is gone',
+    async () => (await pawld.request('GET', 'v1/me', undefined, as('brief'))).status === 401,
+  );
   await page.goto(`${pawld.base}#/queue`);
   await expect(page.getByText('The token is no longer valid')).toBeVisible();
   await page.getByLabel('Token').fill(tokens['grace'] ?? '');
@@ -117,7 +127,7 @@ test('token that ends while the page is open leads to the sign-in', async ({ pag
   await expect(page.getByText('grace (read)')).toBeVisible();
 });
 
-test('policy forbids what is not the page\'s own', async ({ page }) => {
+test("policy forbids what is not the page's own", async ({ page }) => {
   const response = await page.goto(pawld.base);
   const policy = response?.headers()['content-security-policy'] ?? '';
   expect(policy).toContain("default-src 'none'");

@@ -9,7 +9,12 @@ let worker = '';
 test.beforeAll(async () => {
   pawld = new Pawld();
   await pawld.start();
-  await pawld.ask('POST', 'v1/settings', { 'queue.max_concurrency': 8, 'queue.serial_per_repo': false, 'job.retry_delay_s': 0, 'job.max_attempts': 1 });
+  await pawld.ask('POST', 'v1/settings', {
+    'queue.max_concurrency': 8,
+    'queue.serial_per_repo': false,
+    'job.retry_delay_s': 0,
+    'job.max_attempts': 1,
+  });
   worker = await pawld.worker('worker-1');
 });
 test.afterAll(() => pawld.end());
@@ -23,7 +28,8 @@ async function act(page: Page, button: string, why: string): Promise<void> {
   await dialog(page).locator('button[type=submit]').click();
 }
 
-const history = async (task: number): Promise<any[]> => (await pawld.ask('GET', `v1/tasks/${task}/history?limit=1000`)).items;
+const history = async (task: number): Promise<any[]> =>
+  (await pawld.ask('GET', `v1/tasks/${task}/history?limit=1000`)).items;
 
 /// A task whose agent failed for good.
 async function blockedTask(work_item: string): Promise<number> {
@@ -55,7 +61,9 @@ test('unblock asks why, and records it', async ({ page }) => {
   const task = await blockedTask('ACT-2');
   await page.goto(`${pawld.base}#/task/${task}`);
   await act(page, 'Unblock', 'looked at it');
-  await pawld.until('it is unblocked', async () => (await history(task)).some(({ type, data }) => type === 'TaskUnblocked' && data.reason === 'looked at it'));
+  await pawld.until('it is unblocked', async () =>
+    (await history(task)).some(({ type, data }) => type === 'TaskUnblocked' && data.reason === 'looked at it'),
+  );
 });
 
 test('note is added', async ({ page }) => {
@@ -70,7 +78,9 @@ test('advance drives the task, with the reason as a note', async ({ page }) => {
   await page.goto(`${pawld.base}#/task/${task}`);
   await act(page, 'Advance', 'the agent is not needed');
   await pawld.until('it is done', async () => (await pawld.task(task)).stage === 'done');
-  expect((await history(task)).some(({ data }) => data.text === 'advanced by hand: the agent is not needed')).toBe(true);
+  expect((await history(task)).some(({ data }) => data.text === 'advanced by hand: the agent is not needed')).toBe(
+    true,
+  );
 });
 
 test('cancel says what will be lost, and can keep the branch', async ({ page }) => {
@@ -83,7 +93,10 @@ test('cancel says what will be lost, and can keep the branch', async ({ page }) 
   await dialog(page).getByRole('textbox').fill('not wanted any more');
   await dialog(page).getByRole('button', { name: 'Cancel task' }).click();
   await pawld.until('it is cancelled', async () => (await pawld.task(task)).stage === 'cancelled');
-  expect((await history(task)).find(({ type }) => type === 'CancelRequested').data).toMatchObject({ reason: 'not wanted any more', keep_branch: true });
+  expect((await history(task)).find(({ type }) => type === 'CancelRequested').data).toMatchObject({
+    reason: 'not wanted any more',
+    keep_branch: true,
+  });
   await expect(page.getByRole('button', { name: 'Cancel task', exact: true })).toHaveCount(0);
 });
 
@@ -170,7 +183,10 @@ test('hostile names are text everywhere', async ({ page }) => {
   for (const hash of ['#/board', '#/queue', '#/stuck?all=shown', `#/task/${hostile}`]) {
     await page.goto(`${pawld.base}${hash}`);
     await expect(page.getByText(script).first()).toBeVisible();
-    expect(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth), hash).toBe(true);
+    expect(
+      await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth),
+      hash,
+    ).toBe(true);
   }
   await expect(page.locator('.lines')).toContainText('<script>alert(3)</script> \ufffdgnp.exe\ufffd');
   expect(await page.locator('main script, main img, main b').count()).toBe(0);

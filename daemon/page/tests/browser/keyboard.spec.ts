@@ -12,7 +12,8 @@ test.beforeAll(async () => {
 });
 test.afterAll(() => pawld.end());
 
-const focused = (page: import('@playwright/test').Page): Promise<string> => page.evaluate(() => document.activeElement?.textContent ?? '');
+const focused = (page: import('@playwright/test').Page): Promise<string> =>
+  page.evaluate(() => document.activeElement?.textContent ?? '');
 
 test('skip link, filter, cards, a task, an act, and back', async ({ page }) => {
   await page.goto(pawld.base);
@@ -26,7 +27,8 @@ test('skip link, filter, cards, a task, an act, and back', async ({ page }) => {
   await page.keyboard.press('Control+A');
   await page.keyboard.press('Delete');
   await expect(page.locator('.card')).toHaveCount(6);
-  for (let tabs = 0; tabs < 8 && !(await focused(page)).includes('DEVELOPMENT-1'); tabs++) await page.keyboard.press('Tab');
+  for (let tabs = 0; tabs < 8 && !(await focused(page)).includes('DEVELOPMENT-1'); tabs++)
+    await page.keyboard.press('Tab');
   await page.keyboard.press('ArrowDown');
   expect(await focused(page)).toContain('DEVELOPMENT-2');
   await page.keyboard.press('ArrowRight');
@@ -41,7 +43,10 @@ test('skip link, filter, cards, a task, an act, and back', async ({ page }) => {
   // The focus stays within the dialog.
   for (let tabs = 0; tabs < 12; tabs++) {
     await page.keyboard.press('Tab');
-    const isWithin = await page.evaluate(() => document.activeElement === document.body || document.querySelector('dialog')?.contains(document.activeElement));
+    const isWithin = await page.evaluate(
+      () =>
+        document.activeElement === document.body || document.querySelector('dialog')?.contains(document.activeElement),
+    );
     expect(isWithin).toBe(true);
   }
   await page.getByRole('dialog').getByRole('textbox').focus();

@@ -25,7 +25,12 @@ test('cards come, move and go as the log says', async ({ page }) => {
   await pawld.ask('POST', `v1/tasks/${task}/cancel`, { reason: 'no' });
   await expect(page.locator('.card')).toContainText('cancel requested');
   await pawld.ask('POST', `v1/jobs/${job.id}/finished`, { attempt: 1, result: 'cancelled' }, { 'Pawl-Boot': worker });
-  await pawld.ask('DELETE', `v1/leases?key=task:${task}&token=${(await pawld.ask('GET', 'v1/leases')).items[0].token}`, undefined, { 'Pawl-Boot': worker });
+  await pawld.ask(
+    'DELETE',
+    `v1/leases?key=task:${task}&token=${(await pawld.ask('GET', 'v1/leases')).items[0].token}`,
+    undefined,
+    { 'Pawl-Boot': worker },
+  );
   await expect(page.locator('.card')).toHaveCount(0);
 });
 
@@ -99,7 +104,11 @@ test('slow network shows what is being read, then all of it', async ({ page }) =
 
 test('answer that fails is said, and asked for again', async ({ page }) => {
   let fails = true;
-  await page.route('**/v1/settings', (route) => (fails ? route.fulfill({ status: 500, json: { error: { code: 'io', message: 'the log cannot be read at record 7' } } }) : route.continue()));
+  await page.route('**/v1/settings', (route) =>
+    fails
+      ? route.fulfill({ status: 500, json: { error: { code: 'io', message: 'the log cannot be read at record 7' } } })
+      : route.continue(),
+  );
   await page.goto(`${pawld.base}#/settings`);
   await expect(page.getByRole('alert')).toContainText('the log cannot be read at record 7');
   fails = false;
@@ -118,7 +127,10 @@ test('output is followed while it grows, with its colours, and can be searched',
   await expect(page.locator('.out-tools')).toContainText('running');
   // pawld reads the file that it writes: more of it is more output.
   const job = (await pawld.ask('GET', 'v1/jobs?status=running')).items[0];
-  appendFileSync(join(pawld.folder, 'data/logs', `job-${job.id}-1.log`), Array.from({ length: 500 }, (_, at) => `line ${at}${at === 321 ? ' NEEDLE' : ''}\n`).join(''));
+  appendFileSync(
+    join(pawld.folder, 'data/logs', `job-${job.id}-1.log`),
+    Array.from({ length: 500 }, (_, at) => `line ${at}${at === 321 ? ' NEEDLE' : ''}\n`).join(''),
+  );
   await expect(output).toContainText('line 499');
   await page.getByLabel('Search the output').fill('needle');
   await expect(page.getByText('1 of 1 lines')).toBeVisible();

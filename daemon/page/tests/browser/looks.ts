@@ -41,8 +41,9 @@ export async function layoutProblems(page: Page): Promise<string[]> {
         problems.push(`${nameOf(element)} needs ${element.scrollWidth} px of ${element.clientWidth}`);
       }
     }
-    // What can be pressed must not lie on anything else that can.
-    const controls = [...document.querySelectorAll('button, a, select, input')].filter(
+    // What can be pressed must not lie on anything else that can. Under a dialog nothing can be.
+    const within: ParentNode = document.querySelector('dialog') ?? document;
+    const controls = [...within.querySelectorAll('button, a, select, input')].filter(
       (each) => isShown(each) && !each.closest('.lane-line, .skip, .cards, .lines'),
     );
     for (let one = 0; one < controls.length; one++) {

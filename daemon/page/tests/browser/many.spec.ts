@@ -18,10 +18,14 @@ async function countChanges(page: Page): Promise<void> {
   await page.evaluate(() => {
     const counted = window as unknown as { changes: number };
     counted.changes = 0;
-    new MutationObserver((all) => (counted.changes += all.length)).observe(document.querySelector('.board') as Element, { childList: true, subtree: true, characterData: true, attributes: true });
+    new MutationObserver((all) => (counted.changes += all.length)).observe(
+      document.querySelector('.board') as Element,
+      { childList: true, subtree: true, characterData: true, attributes: true },
+    );
   });
 }
-const changes = (page: Page): Promise<number> => page.evaluate(() => (window as unknown as { changes: number }).changes);
+const changes = (page: Page): Promise<number> =>
+  page.evaluate(() => (window as unknown as { changes: number }).changes);
 
 test('5,000 tasks: few cards are drawn, and a record costs the same as with few tasks', async ({ page }) => {
   await pawld.submitMany(5000, 'MANY');
@@ -45,7 +49,11 @@ test('5,000 tasks: few cards are drawn, and a record costs the same as with few 
   await expect(page.locator('.card-age').first()).toHaveText('1 min');
   await expect(page.locator('.card .state .age').first()).toHaveText('1 min');
   await countChanges(page);
-  const notes = Array.from({ length: 200 }, (_, at) => ({ method: 'POST', path: `/v1/tasks/${4000 + at}/note`, body: { text: 'x' } }));
+  const notes = Array.from({ length: 200 }, (_, at) => ({
+    method: 'POST',
+    path: `/v1/tasks/${4000 + at}/note`,
+    body: { text: 'x' },
+  }));
   await pawld.ask('POST', 'v1/batch', { requests: notes });
   const { seq } = await pawld.ask('GET', 'readyz');
   await expect(page.locator('.live-seq')).toHaveText(seq.toLocaleString('en'));
@@ -78,7 +86,11 @@ test('heap after 100,000 records is that after 10,000', async ({ page }) => {
   await expect(page.getByText('100 live tasks')).toBeVisible();
   const write = async (count: number): Promise<void> => {
     for (let from = 0; from < count; from += 250) {
-      const requests = Array.from({ length: 250 }, (_, at) => ({ method: 'POST', path: `/v1/tasks/${1 + ((from + at) % 100)}/note`, body: { text: `note ${from + at}` } }));
+      const requests = Array.from({ length: 250 }, (_, at) => ({
+        method: 'POST',
+        path: `/v1/tasks/${1 + ((from + at) % 100)}/note`,
+        body: { text: `note ${from + at}` },
+      }));
       const { items } = await pawld.ask('POST', 'v1/batch', { requests });
       if (items.some(({ status }: { status: number }) => status !== 200)) throw new Error('a note was refused');
     }
@@ -96,7 +108,8 @@ test('heap after 100,000 records is that after 10,000', async ({ page }) => {
 
 test('64 MiB of output are read, scrolled and searched, and the page answers meanwhile', async ({ page }) => {
   await pawld.ask('POST', 'v1/settings', { 'queue.serial_per_repo': false });
-  const line = (number: number): string => `\u001b[2m[${number}]\u001b[0m compiling src/module_${number % 97}/file.cc: \u001b[32mok\u001b[0m, some words to fill the line\n`;
+  const line = (number: number): string =>
+    `\u001b[2m[${number}]\u001b[0m compiling src/module_${number % 97}/file.cc: \u001b[32mok\u001b[0m, some words to fill the line\n`;
   const file = createWriteStream(join(pawld.control, 'print'));
   let bytes = 0;
   let lines = 0;
@@ -110,7 +123,11 @@ test('64 MiB of output are read, scrolled and searched, and the page answers mea
   await once(file, 'finish');
   pawld.put('hold-gate');
   const task = await pawld.submit('BIG-1', { stage: 'review' });
-  await pawld.until('all of it is printed', async () => (await pawld.ask('GET', `v1/tasks/${task}/logs`)).items.some((run: { what: string; ended_at: string | null }) => run.what === 'agent' && run.ended_at !== null));
+  await pawld.until('all of it is printed', async () =>
+    (await pawld.ask('GET', `v1/tasks/${task}/logs`)).items.some(
+      (run: { what: string; ended_at: string | null }) => run.what === 'agent' && run.ended_at !== null,
+    ),
+  );
   await page.goto(`${pawld.base}#/task/${task}`);
   await page.evaluate(() => {
     const seen = window as unknown as { longest: number };
@@ -127,7 +144,9 @@ test('64 MiB of output are read, scrolled and searched, and the page answers mea
   const choice = page.getByLabel('Run', { exact: true });
   await expect(choice).toBeVisible();
   await choice.selectOption(await choice.locator('option').filter({ hasText: 'agent' }).getAttribute('value'));
-  await expect(page.locator('.out-tools')).toContainText(`${(lines + 1).toLocaleString('en')} lines`, { timeout: 60_000 });
+  await expect(page.locator('.out-tools')).toContainText(`${(lines + 1).toLocaleString('en')} lines`, {
+    timeout: 60_000,
+  });
   await page.getByLabel('Search the output').fill('needle');
   await expect(page.getByText('1 of 1 lines')).toBeVisible({ timeout: 60_000 });
   await expect(page.locator('.is-found')).toContainText('the very last NEEDLE');

@@ -60,6 +60,10 @@ export class Pawld {
     writeFileSync(join(this.folder, 'delivery.yaml'), pipeline(this.control));
   }
 
+  get pid(): number | undefined {
+    return this.process?.pid;
+  }
+
   get base(): string {
     return `http://127.0.0.1:${this.port}/`;
   }
@@ -75,8 +79,19 @@ export class Pawld {
   async start(): Promise<void> {
     const log = openSync(join(this.folder, 'pawld.log'), 'a');
     const from = readFileSync(join(this.folder, 'pawld.log'), 'utf8').length;
-    const options = ['--data', join(this.folder, 'data'), '--pipeline', join(this.folder, 'delivery.yaml'), '--repo', 'shop=', '--repo', 'depot='];
-    this.process = spawn(join(binaries, 'pawld'), [...options, '--listen', `127.0.0.1:${this.port}`, ...this.options], { stdio: ['ignore', log, log] });
+    const options = [
+      '--data',
+      join(this.folder, 'data'),
+      '--pipeline',
+      join(this.folder, 'delivery.yaml'),
+      '--repo',
+      'shop=',
+      '--repo',
+      'depot=',
+    ];
+    this.process = spawn(join(binaries, 'pawld'), [...options, '--listen', `127.0.0.1:${this.port}`, ...this.options], {
+      stdio: ['ignore', log, log],
+    });
     closeSync(log);
     const said = (): string => readFileSync(join(this.folder, 'pawld.log'), 'utf8').slice(from);
     const end = Date.now() + patienceMs;
@@ -116,7 +131,11 @@ export class Pawld {
   }
 
   async request(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Reply> {
-    const response = await fetch(this.base + path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) });
+    const response = await fetch(this.base + path, {
+      method,
+      headers,
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
     const text = await response.text();
     return { status: response.status, json: text === '' ? null : JSON.parse(text) };
   }
@@ -129,22 +148,45 @@ export class Pawld {
   }
 
   async submit(work_item: string, more: object = {}): Promise<number> {
-    return (await this.ask('POST', 'v1/tasks', { work_item, repo: 'shop', branch: `feature/${work_item.toLowerCase()}`, ...more })).task.id;
+    return (
+      await this.ask('POST', 'v1/tasks', {
+        work_item,
+        repo: 'shop',
+        branch: `feature/${work_item.toLowerCase()}`,
+        ...more,
+      })
+    ).task.id;
   }
 
   move(task: number, to: string, version: number): Promise<any> {
-    return this.ask('POST', `v1/tasks/${task}/transition`, { to, expected_version: version, reason: 'moved by a test' });
+    return this.ask('POST', `v1/tasks/${task}/transition`, {
+      to,
+      expected_version: version,
+      reason: 'moved by a test',
+    });
   }
 
   /// Registers a worker outside.
   async worker(name: string): Promise<string> {
     const boot_id = `boot-of-${name}`;
-    await this.ask('POST', 'v1/boots', { name, boot_id, pid: 4242, pid_start: 1, host: 'builder-7 x 1', version: '2.1' });
+    await this.ask('POST', 'v1/boots', {
+      name,
+      boot_id,
+      pid: 4242,
+      pid_start: 1,
+      host: 'builder-7 x 1',
+      version: '2.1',
+    });
     return boot_id;
   }
 
   lease(key: string, boot_id: string, more: object = {}): Promise<Reply> {
-    return this.request('POST', 'v1/leases', { key, owner: { boot_id, pid: 4242, actor: 'deployer' }, ...more }, { 'Pawl-Boot': boot_id, 'Pawl-Actor': 'deployer' });
+    return this.request(
+      'POST',
+      'v1/leases',
+      { key, owner: { boot_id, pid: 4242, actor: 'deployer' }, ...more },
+      { 'Pawl-Boot': boot_id, 'Pawl-Actor': 'deployer' },
+    );
   }
 
   async claim(boot_id: string): Promise<any> {
@@ -209,7 +251,12 @@ export function busyPawld(): { pawld: Pawld; ids: Busy } {
 
 /// Something in every state: running gates and agents, blocked tasks, leases, refused acts, ended tasks.
 async function busy(pawld: Pawld): Promise<Busy> {
-  await pawld.ask('POST', 'v1/settings', { 'queue.max_concurrency': 6, 'queue.serial_per_repo': false, 'reconciler.interval_s': 1 }, { 'Pawl-Actor': 'ada' });
+  await pawld.ask(
+    'POST',
+    'v1/settings',
+    { 'queue.max_concurrency': 6, 'queue.serial_per_repo': false, 'reconciler.interval_s': 1 },
+    { 'Pawl-Actor': 'ada' },
+  );
   const worker = await pawld.worker('worker-7');
   // Done: all the way, with a merge.
   const done = await pawld.submit('SHOP-101', { stage: 'deploy' });
@@ -222,7 +269,10 @@ async function busy(pawld: Pawld): Promise<Busy> {
   pawld.take('red');
   await pawld.ask('POST', `v1/tasks/${blocked}/note`, { text: 'the rounding is wrong again; Ada looks at it' });
   pawld.put('fail-agent');
-  pawld.put('print', '\u001b[1mtester\u001b[0m: building\n\u001b[32mok\u001b[0m 5 tests\n\u001b[31mFAIL\u001b[0m cart: expected 655, got 650\n');
+  pawld.put(
+    'print',
+    '\u001b[1mtester\u001b[0m: building\n\u001b[32mok\u001b[0m 5 tests\n\u001b[31mFAIL\u001b[0m cart: expected 655, got 650\n',
+  );
   const failing = await pawld.submit('SHOP-103', { stage: 'review' });
   await pawld.ask('POST', 'v1/settings', { 'job.retry_delay_s': 0 });
   await pawld.until('an agent fails for good', async () => (await pawld.task(failing)).blocked !== null);
@@ -230,7 +280,11 @@ async function busy(pawld: Pawld): Promise<Busy> {
   // A gate that runs.
   pawld.put('hold-gate');
   const gate = await pawld.submit('SHOP-104', { stage: 'review' });
-  await pawld.until('a gate runs', async () => (await pawld.ask('GET', `v1/tasks/${gate}/logs`)).items.some((run: { what: string; ended_at: string | null }) => run.what === 'gate' && run.ended_at === null));
+  await pawld.until('a gate runs', async () =>
+    (await pawld.ask('GET', `v1/tasks/${gate}/logs`)).items.some(
+      (run: { what: string; ended_at: string | null }) => run.what === 'gate' && run.ended_at === null,
+    ),
+  );
   // Two agents that run: one here, one of a worker outside.
   pawld.put('hold-agent');
   await pawld.submit('SHOP-105', { stage: 'review', repo: 'depot' });
@@ -241,10 +295,16 @@ async function busy(pawld: Pawld): Promise<Busy> {
   await pawld.lease(`task:${contested}`, worker, { edge: 'staging->deploy', ttl_s: 3600 });
   const other = await pawld.worker('worker-9');
   await pawld.lease(`task:${contested}`, other, { edge: 'staging->deploy' });
-  await pawld.request('POST', `v1/tasks/${contested}/transition`, { to: 'deploy', expected_version: 9 }, { 'Pawl-Actor': 'latecomer' });
+  await pawld.request(
+    'POST',
+    `v1/tasks/${contested}/transition`,
+    { to: 'deploy', expected_version: 9 },
+    { 'Pawl-Actor': 'latecomer' },
+  );
   await pawld.lease('repo:depot', worker, { ttl_s: 1800 });
   await pawld.ask('POST', `v1/tasks/${claimed}/cancel`, { reason: 'no longer wanted' });
   for (let at = 0; at < 14; at++) await pawld.submit(`SHOP-${201 + at}`, at % 3 === 0 ? { repo: 'depot' } : {});
-  for (let at = 0; at < 5; at++) await pawld.submit(`OPS-${31 + at}`, { stage: 'staging', repo: 'depot', depends_on: [gate] });
+  for (let at = 0; at < 5; at++)
+    await pawld.submit(`OPS-${31 + at}`, { stage: 'staging', repo: 'depot', depends_on: [gate] });
   return { blocked: failing, gate, contested, done };
 }

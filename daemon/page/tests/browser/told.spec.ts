@@ -242,6 +242,20 @@ test('hostile names are text in all of it, and every size has its layout', async
   }
 });
 
+test('more differences than one answer has are shown on demand', async ({ page }) => {
+  const from = await seq();
+  await pawld.submitMany(300, 'MORE');
+  await page.goto(`${pawld.base}#/compare/${from}@${await seq()}`);
+  await expect(page.getByText('The first 256 of 600 differences are here')).toBeVisible();
+  await expect(region(page, 'Tasks').getByRole('heading')).toHaveText('Tasks 256');
+  await page.getByRole('button', { name: 'Show 256 more' }).click();
+  await expect(page.getByText('The first 512 of 600 differences are here')).toBeVisible();
+  await page.getByRole('button', { name: 'Show 88 more' }).click();
+  await expect(region(page, 'Tasks').getByRole('heading')).toHaveText('Tasks 300');
+  await expect(region(page, 'Jobs').getByRole('heading')).toHaveText('Jobs 300');
+  await expect(page.getByText(/^The first/)).toHaveCount(0);
+});
+
 test('pawld that looks for no incidents says how it would', async ({ page }) => {
   const off = new Pawld();
   off.options.push('--audit-percent', '0');

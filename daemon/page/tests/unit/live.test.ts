@@ -44,7 +44,10 @@ function answering(answers: (() => Response | Promise<Response>)[], asked: Asked
   };
 }
 
-async function run(answers: (() => Response | Promise<Response>)[], token: string | null = null): Promise<{ news: News[]; asked: Asked[]; pauses: number[] }> {
+async function run(
+  answers: (() => Response | Promise<Response>)[],
+  token: string | null = null,
+): Promise<{ news: News[]; asked: Asked[]; pauses: number[] }> {
   const news: News[] = [];
   const asked: Asked[] = [];
   const pauses: number[] = [];
@@ -60,11 +63,17 @@ async function run(answers: (() => Response | Promise<Response>)[], token: strin
   return { news, asked, pauses };
 }
 
-const refused = (status: number, error: object): (() => Response) => () => new Response(JSON.stringify({ error }), { status });
+const refused =
+  (status: number, error: object): (() => Response) =>
+  () =>
+    new Response(JSON.stringify({ error }), { status });
 
 describe('EventStream', () => {
   it('goes on after the last record that came, with the token in a header', async () => {
-    const { news, asked } = await run([() => new Response(event(6) + event(7)), () => new Response(event(8))], 'secret');
+    const { news, asked } = await run(
+      [() => new Response(event(6) + event(7)), () => new Response(event(8))],
+      'secret',
+    );
     expect(asked.map(({ after }) => after)).toEqual(['5', '7', '8']);
     expect(asked.every(({ authorization }) => authorization === 'Bearer secret')).toBe(true);
     const seqs = news.flatMap((each) => (each.kind === 'records' ? each.records.map(({ seq }) => seq) : []));
@@ -81,9 +90,15 @@ describe('EventStream', () => {
   });
 
   it('asks again while pawld starts or is full', async () => {
-    const { news, asked } = await run([refused(503, { code: 'starting', message: 'starting' }), refused(429, { code: 'too_many_streams', message: 'full' })]);
+    const { news, asked } = await run([
+      refused(503, { code: 'starting', message: 'starting' }),
+      refused(429, { code: 'too_many_streams', message: 'full' }),
+    ]);
     expect(asked).toHaveLength(3);
-    expect(news).toEqual([{ kind: 'lost', words: 'starting' }, { kind: 'lost', words: 'full' }]);
+    expect(news).toEqual([
+      { kind: 'lost', words: 'starting' },
+      { kind: 'lost', words: 'full' },
+    ]);
   });
 
   it('ends when the log no longer has what was seen', async () => {
@@ -127,7 +142,15 @@ function tab(): { post: (message: FromWorker) => void; got: FromWorker[] } {
   return { got, post: (message) => void got.push(message) };
 }
 
-const joining = (token: string | null, after = 5): { kind: 'follow'; base: string; token: string | null; after: number } => ({ kind: 'follow', base: 'http://pawl/', token, after });
+const joining = (
+  token: string | null,
+  after = 5,
+): { kind: 'follow'; base: string; token: string | null; after: number } => ({
+  kind: 'follow',
+  base: 'http://pawl/',
+  token,
+  after,
+});
 
 describe('Fanout', () => {
   it('has one stream for the tabs of one token', () => {

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { plain, spansOf, withoutSequences } from '../../src/output/ansi';
 import { OutputText } from '../../src/output/text';
 
-const spans = (line: string): [string, number | null, boolean][] => spansOf(line, plain).spans.map(({ text, style }) => [text, style.colour, style.bold]);
+const spans = (line: string): [string, number | null, boolean][] =>
+  spansOf(line, plain).spans.map(({ text, style }) => [text, style.colour, style.bold]);
 
 describe('spansOf', () => {
   it('takes colours apart', () => {
@@ -22,8 +23,16 @@ describe('spansOf', () => {
   });
   it('shows nothing of other sequences', () => {
     expect(withoutSequences('\u001b[2K\u001b[1Gdone\u001b]0;title\u0007!\u001b(B')).toContain('done!');
-    expect(spans('a\u001b[2Kb').map(([text]) => text).join('')).toBe('ab');
-    expect(spans('cut \u001b[3').map(([text]) => text).join('')).toBe('cut ');
+    expect(
+      spans('a\u001b[2Kb')
+        .map(([text]) => text)
+        .join(''),
+    ).toBe('ab');
+    expect(
+      spans('cut \u001b[3')
+        .map(([text]) => text)
+        .join(''),
+    ).toBe('cut ');
   });
 });
 
@@ -74,7 +83,10 @@ describe('OutputText', () => {
 
   it('takes 64 MiB, and looks through them, within seconds', async () => {
     const text = new OutputText();
-    const piece = `${'some output of a build, line after line, with a path/to/a/file.cc:123\n'.repeat(15_000)}`.slice(0, 1 << 20);
+    const piece = `${'some output of a build, line after line, with a path/to/a/file.cc:123\n'.repeat(15_000)}`.slice(
+      0,
+      1 << 20,
+    );
     for (let at = 0; at < 64; at++) text.append(piece);
     text.append('\nthe needle\n');
     expect(text.lines).toBeGreaterThan(900_000);

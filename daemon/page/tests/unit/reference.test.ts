@@ -88,7 +88,13 @@ describe('calls of the document', () => {
     expect(groupsOf(calls, 'note get')).toEqual([]);
   });
   it('say what role is missing, before it fails', () => {
-    const me = (role: Me['role'], token: string | null = 'grace'): Me => ({ role, token, principal: '', limits: null });
+    const me = (role: Me['role'], token: string | null = 'grace'): Me => ({
+      role,
+      token,
+      principal: '',
+      names: [],
+      limits: null,
+    });
     expect(refusalFor(note, me('read'), true)).toBe(
       'This call needs the role work. The token grace has the role read.',
     );

@@ -105,6 +105,11 @@ TEST_F(TellingRoutes, two_positions_are_compared_row_by_row) {
   EXPECT_EQ(changed.at("/rows_total"), "4") << "two tasks, and a job of each: " << changed.body;
   EXPECT_EQ(get(both + "&limit=1").at("/rows/1"), "missing");
   EXPECT_EQ(get(both + "&limit=1").at("/rows_total"), "4");
+  EXPECT_EQ(get(both + "&limit=2&skip=1").at("/rows/0"), changed.at("/rows/1"));
+  EXPECT_EQ(get(both + "&limit=2&skip=1").at("/rows/1"), changed.at("/rows/2"));
+  EXPECT_EQ(get(both + "&limit=2&skip=3").at("/rows/1"), "missing");
+  EXPECT_EQ(get(both + "&skip=4").at("/rows"), "[]");
+  EXPECT_EQ(get(both + "&skip=4").at("/rows_total"), "4");
 
   const std::string here = std::to_string(from);
   EXPECT_EQ(get("/v1/compare?from=" + here + "&to=" + here).at("/rows"), "[]");
@@ -131,6 +136,10 @@ TEST_F(TellingRoutes, incidents_are_found_while_the_log_grows) {
   EXPECT_EQ(found.at("/findings_total"), "1");
   EXPECT_EQ(found.at("/ended/0/task"), "1");
   EXPECT_EQ(found.at("/ended/0/cause"), std::to_string(cause));
+  const Answer next = get("/v1/incidents?skip=1");
+  EXPECT_EQ(next.at("/findings"), "[]");
+  EXPECT_EQ(next.at("/findings_total"), "1");
+  EXPECT_EQ(next.at("/ended/0"), found.at("/ended/1"));
   EXPECT_NE(get("/metrics").body.find("pawl_audit_findings{kind=\"incident\"} 1"), std::string::npos);
 
   // Its task's story knows of it.

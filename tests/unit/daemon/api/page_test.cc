@@ -100,7 +100,8 @@ class PageRoutes : public Served {
     const auto line = [](const std::string& name, const std::string& role, const std::string& further) {
       return name + " " + role + " " + hex(hash_of_token(name)) + further + "\n";
     };
-    access.replace(parse_tokens(line("reader", "read", "") + line("narrow", "operate", " repos=shop"), "file").value());
+    access.replace(parse_tokens(line("reader", "read", "") + line("narrow", "operate", " repos=shop groups=release,ops"),
+                                "file").value());
     services_access = &access;
     restart();
   }
@@ -125,8 +126,9 @@ TEST_F(PageRoutes, me_is_what_the_token_is) {
   EXPECT_EQ(get("/v1/me").at("/token"), "null");
   with_tokens();
   const Answer reader = ask("GET", "/v1/me", "", as("reader"));
-  EXPECT_EQ(reader.body, R"({"role":"read","token":"reader","principal":"token:reader","limits":null})");
+  EXPECT_EQ(reader.body, R"({"role":"read","token":"reader","principal":"token:reader","names":[],"limits":null})");
   EXPECT_EQ(ask("GET", "/v1/me", "", as("narrow")).at("/limits"), "\"repos=shop\"");
+  EXPECT_EQ(ask("GET", "/v1/me", "", as("narrow")).at("/names"), R"(["group:release","group:ops"])");
 }
 
 TEST_F(PageRoutes, settings_say_who_set_them) {
