@@ -126,7 +126,7 @@ class Holder {
       at_us = window->from;
       planned.windows.push_back(std::move(window));
     }
-    planned.planned_until = at_us;
+    planned.planned_until = at_us + static_cast<std::int64_t>(story_.dice.roll(900)) * us_per_s;
     say(planned, story_.dice.one_in(6) ? operators : std::string());
   }
 
