@@ -258,6 +258,9 @@ std::optional<std::string> calendar_problem(const Calendar& calendar, std::span<
   if (!is_zone_name(calendar.zone)) {
     return "has " + quoted(calendar.zone) + " as `zone`; write a name of the time zone database, such as Europe/Berlin";
   }
+  if (calendar.closed.empty() && calendar.open.empty() && calendar.freezes.empty()) {
+    return "has none of `closed`, `open` and `freezes`; leave it out if nothing is closed";
+  }
   struct List {
     const char* name;
     const std::vector<CalendarSpan>& spans;
