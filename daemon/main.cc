@@ -434,9 +434,9 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   door.close();
   audit.stop();
   api.stop();
+  planner.stop();
   executor.stop();
   signals.set_again(nullptr);
-  planner.stop();
   reaper.stop();
   log_room.stop();
   forges.stop();

@@ -32,7 +32,8 @@ Result<CalendarSpan> span_of(const YamlFile& source, const YAML::Node& node, boo
   }
   CalendarSpan span;
   if (const YAML::Node* days = field(fields, "days")) {
-    for (const std::string& day : PAWL_TRY(texts_of(source, *days, "'days' of " + what))) {
+    const std::vector<std::string> named = PAWL_TRY(texts_of(source, *days, "'days' of " + what));
+    for (const std::string& day : named) {
       span.days += (span.days.empty() ? "" : ", ") + day;
     }
   }

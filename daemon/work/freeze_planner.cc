@@ -63,6 +63,7 @@ struct FreezePlanner::Impl {
 
   // Only for the thread that plans.
   std::string last_warning;
+  bool has_calendars = false;  // otherwise there is nothing to wake up for
 
   Mutex mutex;
   const std::unique_ptr<Signal> wake;
@@ -119,13 +120,16 @@ void FreezePlanner::Impl::run() {
     // Once, and not every minute.
     if (std::exchange(last_warning, warning) != warning && !warning.empty() && options.warn) options.warn(warning);
     lock.lock();
-    wake->await(lock, system.now() + look_again, [&]() PAWL_REQUIRES(mutex) { return stopping || is_defined; });
+    const Deadline next = has_calendars ? system.now() + look_again : no_deadline;
+    wake->await(lock, next, [&]() PAWL_REQUIRES(mutex) { return stopping || is_defined; });
   }
 }
 
 Result<void> FreezePlanner::Impl::plan() {
   Result<void> done;
-  for (const Planned& each : desk.ask(with_calendars)) {
+  const std::vector<Planned> all = desk.ask(with_calendars);
+  has_calendars = !all.empty();
+  for (const Planned& each : all) {
     if (Result<void> planned = plan(each); !planned && done) done = std::move(planned);
   }
   return done;

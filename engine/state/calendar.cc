@@ -135,7 +135,8 @@ using Week = std::bitset<minutes_per_week>;
 
 /// Requires: the span was checked.
 void mark(Week& week, const CalendarSpan& span) {
-  for (const LocalSpan& each : *weekly_spans(span)) {
+  const auto spans = weekly_spans(span);
+  for (const LocalSpan& each : *spans) {
     for (std::int64_t minute = each.from_minute; minute < each.until_minute; ++minute) {
       week.set(static_cast<std::size_t>(minute % minutes_per_week));
     }

@@ -167,33 +167,33 @@ std::string what_it_has(const Pipeline& pipeline) {
 /// Of the windows of a plan, so many are shown.
 constexpr std::size_t windows_shown = 8;
 
-std::string in_words(const FreezeWindow& window, const Zone& zone) {
-  std::string stages;
-  for (const std::string& stage : window.stages) stages += (stages.empty() ? " (" : ", ") + stage;
-  return "  " + zone.in_words(window.from) + " to " + zone.in_words(window.until) +
-         (stages.empty() ? stages : stages + ")") + ", UTC " + rfc3339(window.from).substr(0, 16) + " to " +
-         rfc3339(window.until).substr(0, 16) + ": " + window.reason + '\n';
-}
-
 /// When nothing of it starts, for people; and in `shown`, for programs.
 std::string windows_of(const Pipeline& pipeline, json::array& shown) {
   if (!pipeline.calendar) return {};
   const auto zone = Zone::named(pipeline.calendar->zone);
   if (!zone) return {};  // it was known when the file was read
   const CalendarPlan plan = plan_of(pipeline, *zone, time_now());
-  const std::size_t count = std::min(plan.windows.size(), windows_shown);
-  std::string text = count == 0 ? "  its calendar closes nothing from now on\n" : "";
-  for (std::size_t i = 0; i < count; ++i) {
+  if (plan.windows.empty()) return "its calendar closes nothing from now on\n";
+  TextTable table({"closed from", "until", "in UTC", "stages", "why"});
+  for (std::size_t i = 0; i < std::min(plan.windows.size(), windows_shown); ++i) {
     const FreezeWindow& window = plan.windows[i];
-    text += in_words(window, *zone);
-    json::array stages;
-    for (const std::string& stage : window.stages) stages.emplace_back(stage);
+    std::string stages;
+    json::array named;
+    for (const std::string& stage : window.stages) {
+      stages += (stages.empty() ? "" : ", ") + stage;
+      named.emplace_back(stage);
+    }
+    constexpr std::size_t to_the_minute = std::string_view("2026-12-24T18:00").size();
+    const auto utc = [](TimeUs time) { return rfc3339(time).substr(0, to_the_minute) + 'Z'; };
+    table.add({zone->in_words(window.from), zone->in_words(window.until), utc(window.from) + " to " + utc(window.until),
+               stages.empty() ? "all" : stages, window.reason});
     shown.push_back(json::object{{"from_at", rfc3339(window.from)},
                                  {"until_at", rfc3339(window.until)},
                                  {"reason", window.reason},
-                                 {"stages", std::move(stages)}});
+                                 {"stages", std::move(named)}});
   }
-  return text;
+  const std::size_t more = plan.windows.size() - shown.size();
+  return table.text() + (more > 0 ? "and " + how_many(more, "span") + " more\n" : "");
 }
 
 Exit run_pipelines_check(const Arguments& arguments, std::span<const std::string> files) {
