@@ -128,7 +128,7 @@ TEST(CalendarPlans, say_why_in_local_time) {
 TEST(CalendarPlans, reach_sixty_days_ahead_and_to_the_end_of_time_without_weekly_spans) {
   const CalendarPlan weekly = plan(weekends("UTC"), "2026-12-01T00:00");
   EXPECT_EQ(weekly.planned_until, plus_s(at("2026-12-01T00:00"), plan_ahead_s));
-  EXPECT_EQ(weekly.windows.size(), 8u);
+  EXPECT_EQ(weekly.windows.size(), 9u);
   const CalendarPlan dated =
       plan({.zone = "UTC", .freezes = {{.from = "2030-01-01", .until = "2030-01-02"}}}, "2026-12-01T00:00");
   EXPECT_EQ(dated.windows.size(), 1u);
