@@ -227,7 +227,8 @@ std::optional<YAML::Mark> second_document(const std::string& text) {
 }
 
 Result<void> read_into(const YamlFile& source, const YAML::Node& root) {
-  const Fields fields = PAWL_TRY(fields_of(source, root, "a pipeline", {"name", "branch", "env", "agents", "stages", "calendar"}));
+  const Fields fields =
+      PAWL_TRY(fields_of(source, root, "a pipeline", {"name", "branch", "env", "agents", "stages", "calendar"}));
   std::vector<int> agent_lines;
   std::vector<int>& stage_lines = source.read.stage_lines;
   Pipeline& pipeline = source.read.pipeline;

@@ -74,7 +74,8 @@ Result<void> read_calendar(const YamlFile& source, const YAML::Node& node) {
   const Fields fields = PAWL_TRY(fields_of(source, node, what, {"zone", "closed", "open", "freezes"}));
   Calendar calendar;
   const YAML::Node* zone = field(fields, "zone");
-  if (!zone) return at(source, node, what + " has no 'zone': name the one that its times are in, such as Europe/Berlin");
+  if (!zone)
+    return at(source, node, what + " has no 'zone': name the one that its times are in, such as Europe/Berlin");
   calendar.zone = PAWL_TRY(text_of(source, *zone, "'zone' of " + what));
   calendar.closed = PAWL_TRY(spans_of(source, fields, "closed", true));
   calendar.open = PAWL_TRY(spans_of(source, fields, "open", true));

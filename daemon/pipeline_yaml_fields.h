@@ -1,4 +1,5 @@
-// The parts that YAML definitions are made of: maps with known keys, texts, numbers and flags. Every error has its line.
+// The parts that YAML definitions are made of: maps with known keys, texts, numbers and flags. Every error has its
+// line.
 #pragma once
 
 #include <yaml-cpp/yaml.h>

@@ -34,7 +34,7 @@ constexpr std::size_t holds_max = 4096;
 constexpr std::size_t freeze_windows_max = 1000;  // of one pipeline
 constexpr std::size_t calendar_spans_max = 32;    // in one list of a calendar
 constexpr std::size_t calendar_reason_bytes_max = 200;
-constexpr std::size_t earlier_starts_max = 64;    // earlier starts of a step that are remembered
+constexpr std::size_t earlier_starts_max = 64;  // earlier starts of a step that are remembered
 constexpr std::size_t depends_on_max = 64;
 constexpr std::int64_t timeout_s_max = 7 * 24 * 3600;
 

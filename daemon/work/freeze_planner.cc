@@ -145,7 +145,8 @@ Result<void> FreezePlanner::Impl::plan(const Planned& planned) {
   const TimeUs now = desk.now();
   const CalendarPlan plan = plan_of(pipeline, *zone, now);
   if (!is_news(plan, planned.row ? &*planned.row : nullptr, now)) return {};
-  const Requester requester{.boot = options.boot_id, .actor = std::string(daemon_name), .key = {}, .request = std::nullopt};
+  const Requester requester{
+      .boot = options.boot_id, .actor = std::string(daemon_name), .key = {}, .request = std::nullopt};
   const auto is_in_force = [defined = planned.defined, name = pipeline.name](const State& state) {
     const PipelineRow* row = state.pipeline_in_force(name);
     return row && row->seq == defined;

@@ -1,8 +1,9 @@
 // Records when pipelines are frozen: the calendars of the definitions in force, as instants (SPEC §4).
 //
 // It plans some 60 days ahead: when a definition with another calendar comes into force, before the start claims
-// anything, and again a week before the plan ends. Nothing depends on its punctuality: where a plan ends, the rules hold
-// the pipeline until there is another, so a machine that slept past the end finds its pipelines frozen, and not open.
+// anything, and again a week before the plan ends. Nothing depends on its punctuality: where a plan ends, the rules
+// hold the pipeline until there is another, so a machine that slept past the end finds its pipelines frozen, and not
+// open.
 #pragma once
 
 #include <functional>

@@ -90,15 +90,16 @@ Cause Causes::of_hold(const State& end, const Task& task, TimeUs now) const {
   const auto held = held_by(end, task, now, stage ? std::string_view(stage->agent) : std::string_view());
   if (!held) return none_known();
   if (const HoldRow* row = held->is_freeze ? nullptr : end.holds.find(held->place)) {
-    return {.at = {row->seq, row->since}, .words = held->place + " has been held by " + held->by + " since this record" +
-                                                   (held->reason.empty() ? "" : ": " + held->reason)};
+    return {.at = {row->seq, row->since},
+            .words = held->place + " has been held by " + held->by + " since this record" +
+                     (held->reason.empty() ? "" : ": " + held->reason)};
   }
   const auto terms = history_.pipelines().find(end.pipeline_of(task).name);
   if (terms == history_.pipelines().end()) return none_known();
   for (const PipelineTerm& term : terms->second) {
     if (term.at.seq != held->seq) continue;
-    return {.at = term.at, .words = "this definition has a calendar that no daemon has planned, which freezes " +
-                                    held->place};
+    return {.at = term.at,
+            .words = "this definition has a calendar that no daemon has planned, which freezes " + held->place};
   }
   return none_known();
 }

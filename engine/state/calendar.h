@@ -16,9 +16,9 @@ namespace pawl {
 
 /// A stretch of local time, up to but not including its end.
 ///
-/// Every week, "DAY HH:MM" to "DAY HH:MM", or "HH:MM" to "HH:MM" on each of `days` (empty: every day), into the next day
-/// if the end is not after the beginning. `days` is a list such as "mon-thu, sat"; an end may be "24:00".
-/// Once, "YYYY-MM-DD HH:MM" to "YYYY-MM-DD HH:MM"; a date alone is the whole day, also as an end.
+/// Every week, "DAY HH:MM" to "DAY HH:MM", or "HH:MM" to "HH:MM" on each of `days` (empty: every day), into the next
+/// day if the end is not after the beginning. `days` is a list such as "mon-thu, sat"; an end may be "24:00". Once,
+/// "YYYY-MM-DD HH:MM" to "YYYY-MM-DD HH:MM"; a date alone is the whole day, also as an end.
 struct CalendarSpan {
   std::string days = {};
   std::string from;

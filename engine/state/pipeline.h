@@ -91,7 +91,7 @@ struct Pipeline {
   /// "create": a branch missing at origin is created from the default branch. "existing" or none: a missing branch
   /// stops the work.
   std::optional<std::string> branch = {};
-  Variables env = {};  // for every command
+  Variables env = {};                     // for every command
   std::optional<Calendar> calendar = {};  // none: it is never frozen
 
   bool begins_branches() const { return branch == "create"; }
@@ -111,8 +111,8 @@ struct PipelineProblem {
 };
 
 /// The first problem in a definition, or none. Checks names, limits, edges (unreachable stage, missing edge, unknown
-/// agent, a cycle that is not a rollback), the calendar and, with the settings in force, the time budgets of SPEC §3. `rules` is the
-/// deciding version of the rules: an edge's time budget depends on it.
+/// agent, a cycle that is not a rollback), the calendar and, with the settings in force, the time budgets of SPEC §3.
+/// `rules` is the deciding version of the rules: an edge's time budget depends on it.
 std::optional<PipelineProblem> problem_of(const Pipeline& pipeline, const Settings& settings, std::uint32_t rules);
 /// Checks the time budgets only, for a setting that would break a pipeline in use.
 std::optional<PipelineProblem> budget_problem_of(const Pipeline& pipeline, const Settings& settings,

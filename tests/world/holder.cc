@@ -133,8 +133,8 @@ class Holder {
     say(planned, story_.dice.one_in(6) ? operators : std::string());
   }
 
-  /// A calendar that closes some minutes of each day around now, or none. The daemon has to plan it, whatever becomes of
-  /// it meanwhile.
+  /// A calendar that closes some minutes of each day around now, or none. The daemon has to plan it, whatever becomes
+  /// of it meanwhile.
   void give_calendar() {
     const State& state = look();
     const Task* task = some_task(state);

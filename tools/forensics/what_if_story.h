@@ -167,11 +167,11 @@ class WhatIf {
   std::set<TaskId> parted_;  // tasks whose stories differ by now
   std::set<std::string> parted_keys_;
   std::map<JobId, TimeUs> waiting_;
-  std::vector<std::string> recorded_consequences_;  // of the log's current group
-  std::vector<std::string> consequences_;           // of the last group of this story
-  Result<void> fits_;                               // whether the changes fit every pipeline of the log
-  std::map<std::string, std::size_t> holds_placed_;     // by place: how many of its stretches have begun
-  std::map<std::string, std::string> holds_refused_;    // by place: why it could not be held
+  std::vector<std::string> recorded_consequences_;    // of the log's current group
+  std::vector<std::string> consequences_;             // of the last group of this story
+  Result<void> fits_;                                 // whether the changes fit every pipeline of the log
+  std::map<std::string, std::size_t> holds_placed_;   // by place: how many of its stretches have begun
+  std::map<std::string, std::string> holds_refused_;  // by place: why it could not be held
   Retold retold_;
 };
 

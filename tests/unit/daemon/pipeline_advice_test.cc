@@ -93,7 +93,8 @@ const std::string up_to_freezes =
     "name: x\nstages:\n  - {name: s, to: done}\ncalendar:\n  zone: Europe/Berlin\n  freezes:\n";
 
 TEST(PipelineAdvice, a_freeze_that_is_over_is_named) {
-  EXPECT_EQ(advice(up_to_freezes + "    - {from: 2026-11-01, until: 2026-11-30}\n    - {from: 2026-11-30, until: 2026-12-01}\n"),
+  EXPECT_EQ(advice(up_to_freezes +
+                   "    - {from: 2026-11-01, until: 2026-11-30}\n    - {from: 2026-11-30, until: 2026-12-01}\n"),
             (std::vector<std::string>{"7: the freeze '2026-11-01 to 2026-11-30' is over"}));
 }
 

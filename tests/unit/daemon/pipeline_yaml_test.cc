@@ -207,7 +207,8 @@ INSTANTIATE_TEST_SUITE_P(
             "p.yaml:6: 'Europe/Berln' is not a zone of this machine's time zone database; did you mean "
             "'Europe/Berlin'?"},
         Bad{"calendar_of_an_unknown_stage",
-            PAWL_CALENDAR "calendar:\n  zone: UTC\n  closed:\n    - from: 22:00\n      until: 06:00\n      stages: wrok\n",
+            PAWL_CALENDAR
+            "calendar:\n  zone: UTC\n  closed:\n    - from: 22:00\n      until: 06:00\n      stages: wrok\n",
             "p.yaml:7: the calendar has the span 'every day 22:00 to 06:00', which names 'wrok', which is not a stage; "
             "did you mean 'work'?"},
         Bad{"calendar_that_never_opens",
@@ -217,7 +218,8 @@ INSTANTIATE_TEST_SUITE_P(
             PAWL_CALENDAR "calendar:\n  zone: UTC\n  freezes:\n    - {from: 2026-12-24, until: 2026-12-01}\n",
             "p.yaml:7: the calendar has the span '2026-12-24 to 2026-12-01', which ends before it begins"},
         Bad{"freeze_with_days",
-            PAWL_CALENDAR "calendar:\n  zone: UTC\n  freezes:\n    - {days: mon, from: 2026-12-24, until: 2026-12-26}\n",
+            PAWL_CALENDAR
+            "calendar:\n  zone: UTC\n  freezes:\n    - {days: mon, from: 2026-12-24, until: 2026-12-26}\n",
             "p.yaml:7: unknown key 'days' in a span in 'freezes' of the calendar; it has from, until, stages, reason"},
         Bad{"span_without_an_end", PAWL_CALENDAR "calendar:\n  zone: UTC\n  open:\n    - from: mon 08:00\n",
             "p.yaml:7: a span in 'open' of the calendar has no 'until'"},
@@ -244,12 +246,11 @@ stages:
   - {name: deploy, to: done}
 )");
   ASSERT_TRUE(read) << read.error().message;
-  const Calendar expected{
-      .zone = "Europe/Berlin",
-      .closed = {{.from = "fri 16:00", .until = "mon 08:00", .reason = "the weekend"},
-                 {.days = "mon, tue-thu", .from = "22:00", .until = "06:00", .stages = {"deploy"}}},
-      .open = {{.days = "mon-fri", .from = "9:00", .until = "17:00", .stages = {"deploy"}}},
-      .freezes = {{.from = "2026-12-24", .until = "2027-01-02", .reason = "holidays"}}};
+  const Calendar expected{.zone = "Europe/Berlin",
+                          .closed = {{.from = "fri 16:00", .until = "mon 08:00", .reason = "the weekend"},
+                                     {.days = "mon, tue-thu", .from = "22:00", .until = "06:00", .stages = {"deploy"}}},
+                          .open = {{.days = "mon-fri", .from = "9:00", .until = "17:00", .stages = {"deploy"}}},
+                          .freezes = {{.from = "2026-12-24", .until = "2027-01-02", .reason = "holidays"}}};
   EXPECT_EQ(read->pipeline.calendar, expected);
   EXPECT_EQ(read->freeze_lines, std::vector<int>{10});
 }

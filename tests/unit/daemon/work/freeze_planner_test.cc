@@ -2,12 +2,24 @@
 #include "daemon/work/freeze_planner.h"
 
 #include "engine/state/holds.h"
+#include "tests/unit/daemon/work/desk_between.h"
 #include "tests/unit/daemon/work/executor_stage.h"
 
 namespace pawl {
 namespace {
 
 constexpr std::int64_t day_s = 24 * 3600;
+
+/// Something happens between what the planner sees and what it proposes.
+class DeskWithNews : public DeskBetween {
+ public:
+  using DeskBetween::DeskBetween;
+  std::optional<Decision> propose_if(Group group, std::function<bool(const State&)> holds) override {
+    if (news) std::exchange(news, nullptr)();
+    return DeskBetween::propose_if(std::move(group), std::move(holds));
+  }
+  std::function<void()> news;
+};
 
 class FreezePlannerTest : public ExecutorTest {
  protected:
@@ -23,9 +35,7 @@ class FreezePlannerTest : public ExecutorTest {
 
   /// Closed from an hour ago on the clock of UTC until an hour from now.
   void define_closed(const std::string& name = "test") {
-    const auto hour = [&](std::int64_t ahead_s) {
-      return rfc3339(plus_s(sequencer_->now(), ahead_s)).substr(11, 5);
-    };
+    const auto hour = [&](std::int64_t ahead_s) { return rfc3339(plus_s(sequencer_->now(), ahead_s)).substr(11, 5); };
     define("name: " + name + "\nstages: [{name: work, to: done}]\ncalendar:\n  zone: UTC\n  closed: [{from: '" +
            hour(-3600) + "', until: '" + hour(3600) + "', reason: now}]\n");
   }
@@ -73,9 +83,8 @@ TEST_F(FreezePlannerTest, machine_that_slept_past_the_end_finds_its_pipelines_fr
   ASSERT_TRUE(planner_->plan());
   ahead_s_ = 90 * day_s + 7200;  // at an hour that is open
   const auto held = [&] {
-    return sequencer_->ask([&](const State& state) {
-      return held_by(state, state.tasks.rows().begin()->second, sequencer_->now());
-    });
+    return sequencer_->ask(
+        [&](const State& state) { return held_by(state, state.tasks.rows().begin()->second, sequencer_->now()); });
   };
   ASSERT_TRUE(held());
   EXPECT_EQ(held()->reason, freeze_not_planned);
@@ -89,6 +98,21 @@ TEST_F(FreezePlannerTest, follows_a_definition_as_soon_as_it_is_in_force) {
   EXPECT_TRUE(comes_true([&] { return windows() > 0; }));
   define("name: test\nstages: [{name: work, to: done}]\n");
   EXPECT_EQ(row(), std::nullopt);
+}
+
+TEST_F(FreezePlannerTest, definition_that_was_replaced_meanwhile_is_not_planned) {
+  define_closed();
+  DeskWithNews desk(*sequencer_);
+  desk.news = [this] {
+    define(
+        "name: test\nstages: [{name: work, to: done}]\ncalendar:\n  zone: UTC\n  freezes: [{from: 2999-01-01, "
+        "until: 2999-01-01}]\n");
+  };
+  FreezePlanner planner(desk, *system_, {.boot_id = boot_id_});
+  ASSERT_TRUE(planner.plan());
+  EXPECT_EQ(windows(), 0u) << "the new calendar is not planned yet";
+  ASSERT_TRUE(planner.plan());
+  EXPECT_EQ(windows(), 1u);
 }
 
 TEST_F(FreezePlannerTest, zone_that_is_not_known_here_is_named_and_stays_frozen) {

@@ -80,8 +80,7 @@ TEST(CalendarSpans, with_dates_take_the_whole_day_where_no_time_is_given) {
   EXPECT_EQ(once("1970-01-01", "1970-01-01"), "0-" + std::to_string(day));
   EXPECT_EQ(once("2026-12-24", "2026-12-23"), "ends before it begins");
   EXPECT_EQ(once("2026-12-24 18:00", "2026-12-24 18:00"), "ends before it begins");
-  const std::string form =
-      "; write a date such as 2026-12-24, or a date and time such as '2026-12-24 18:00'";
+  const std::string form = "; write a date such as 2026-12-24, or a date and time such as '2026-12-24 18:00'";
   EXPECT_EQ(once("2026-02-29", "2026-03-01"), "has '2026-02-29' as `from`" + form);
   EXPECT_EQ(once("2026-12-24", "26.12.2026"), "has '26.12.2026' as `until`" + form);
   EXPECT_EQ(once("2026-12-24 18:00:00", "2026-12-25"), "has '2026-12-24 18:00:00' as `from`" + form);
@@ -99,9 +98,11 @@ TEST(Calendars, name_a_zone_and_stages_that_are_there) {
   EXPECT_EQ(problem({.zone = "Europe/Berlin", .closed = {{.from = "22:00", .until = "06:00", .stages = {"deplyo"}}}}),
             "has the span 'every day 22:00 to 06:00', which names 'deplyo', which is not a stage; did you mean "
             "'deploy'?");
-  for (const char* zone : {"", "berlin", "Europe/", "/Europe", "Europe//Berlin", "Europe/../etc", "Über", "localtime"}) {
+  for (const char* zone :
+       {"", "berlin", "Europe/", "/Europe", "Europe//Berlin", "Europe/../etc", "Über", "localtime"}) {
     EXPECT_TRUE(problem({.zone = zone, .closed = {{.from = "1:00", .until = "2:00"}}})
-                    .starts_with("has '" + std::string(zone) + "' as `zone`")) << zone;
+                    .starts_with("has '" + std::string(zone) + "' as `zone`"))
+        << zone;
   }
   EXPECT_EQ(problem({.zone = "UTC", .freezes = {{.days = "mon", .from = "2026-12-24", .until = "2026-12-26"}}}),
             "has the span 'mon 2026-12-24 to 2026-12-26', which has `days`, but is not weekly");
@@ -118,10 +119,12 @@ TEST(Calendars, that_close_nothing_are_refused) {
 TEST(Calendars, that_never_open_are_refused) {
   const std::string never = "never opens for stage 'work': its weekly spans close it all week";
   EXPECT_EQ(problem({.zone = "UTC", .closed = {{.from = "00:00", .until = "24:00"}}}), never);
-  EXPECT_EQ(problem({.zone = "UTC", .closed = {{.from = "00:00", .until = "12:00"}, {.from = "11:00", .until = "24:00"}}}),
-            never);
-  EXPECT_EQ(problem({.zone = "UTC", .closed = {{.from = "00:00", .until = "12:00"}, {.from = "12:01", .until = "24:00"}}}),
-            "");
+  EXPECT_EQ(
+      problem({.zone = "UTC", .closed = {{.from = "00:00", .until = "12:00"}, {.from = "11:00", .until = "24:00"}}}),
+      never);
+  EXPECT_EQ(
+      problem({.zone = "UTC", .closed = {{.from = "00:00", .until = "12:00"}, {.from = "12:01", .until = "24:00"}}}),
+      "");
   EXPECT_EQ(problem({.zone = "UTC",
                      .closed = {{.from = "08:00", .until = "20:00"}},
                      .open = {{.from = "09:00", .until = "17:00"}}}),

@@ -347,8 +347,9 @@ TEST(WhatIf, freeze_that_covers_a_claim_prevents_it) {
   const std::string log = played(folder, held_and_claimed);
   const json::value story = told(log, {"freeze:delivery=2026-01-01T00:03:00Z/2026-01-01T00:04:00Z"});
   const json::value& turn = story.at("turns").at(0);
-  EXPECT_NE(text(turn.at("changed")).find("held: pipeline:delivery is frozen until 2026-01-01T00:04:00.000000Z: what if"),
-            std::string::npos)
+  EXPECT_NE(
+      text(turn.at("changed")).find("held: pipeline:delivery is frozen until 2026-01-01T00:04:00.000000Z: what if"),
+      std::string::npos)
       << json::serialize(turn);
   EXPECT_TRUE(story.at("horizon").is_object());
   const json::value elsewhere = told(log, {"freeze:delivery=2026-01-01T00:04:00Z/2026-01-01T00:05:00Z"});
