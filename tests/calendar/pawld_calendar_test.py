@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What a real pawld does while a calendar closes a pipeline, when it is killed, and where no time zones are known. Takes
-the paths of pawld and pawl."""
+"""What a real pawld does while a calendar closes a pipeline, when it is killed, and where no time zones are known.
+Takes the paths of pawld and pawl."""
 
 import datetime
 import json
@@ -161,7 +161,8 @@ class Calendars(PawldTest):
         return done.stderr
 
     def run_offline(self, *words):
-        return subprocess.run([self.pawl, *words], capture_output=True, text=True, timeout=PATIENCE_S, check=True).stdout
+        done = subprocess.run([self.pawl, *words], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+        return done.stdout
 
 
 if __name__ == "__main__":
