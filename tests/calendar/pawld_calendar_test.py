@@ -135,6 +135,13 @@ class Calendars(PawldTest):
         answer = self.wants(422, "POST", "/v1/pipelines", definition)
         self.assertIn(meant, json.dumps(answer))
 
+    def test_hold_may_end_on_the_clock_of_a_zone(self):
+        self.start(STAGES)
+        self.run_pawl("hold", "pipeline:delivery", "--until", f"2999-07-01 18:00 {ZONE}")
+        self.assertEqual(self.wants(200, "GET", "/v1/holds")["items"][0]["until_at"], "2999-07-01T12:30:00.000000Z")
+        for until in f"2999-07-01 25:00 {ZONE}", "2999-07-01 18:00 Asia/Kolkatta", "soon":
+            self.run_pawl("hold", "pipeline:delivery", "--until", until, exit_code=2)
+
     def test_machine_without_time_zones_refuses_to_start_and_names_the_package(self):
         self.start(closed(-1, 2))
         self.submit()
