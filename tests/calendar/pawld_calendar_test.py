@@ -104,7 +104,7 @@ class Calendars(PawldTest):
         task = self.submit()
         plans = self.plans()
         self.assertEqual(len(plans), 1)
-        self.assertGreaterEqual(len(plans[0]["windows"]), 60)
+        self.assertGreaterEqual(len(plans[0]["data"]["windows"]), 60)
         self.start_pawld()
         self.assertIn("is frozen until", self.stuck())
         self.assertEqual(self.stage(task), "build")
