@@ -18,17 +18,17 @@ constexpr std::int64_t margin_s = 15 * day_s;
 constexpr TimeUs end_of_time{253'370'764'800 * us_per_s};  // 9999-01-01
 constexpr std::size_t spans_told_max = 4;
 
-struct Stretch {
+struct UtcSpan {
   TimeUs from;
   TimeUs until;
 };
 
 /// Merges what overlaps or touches.
-std::vector<Stretch> joined(std::vector<Stretch> stretches) {
+std::vector<UtcSpan> joined(std::vector<UtcSpan> stretches) {
   std::sort(stretches.begin(), stretches.end(),
-            [](const Stretch& one, const Stretch& other) { return one.from < other.from; });
-  std::vector<Stretch> apart;
-  for (const Stretch& each : stretches) {
+            [](const UtcSpan& one, const UtcSpan& other) { return one.from < other.from; });
+  std::vector<UtcSpan> apart;
+  for (const UtcSpan& each : stretches) {
     if (!apart.empty() && each.from <= apart.back().until) {
       apart.back().until = std::max(apart.back().until, each.until);
     } else {
@@ -61,7 +61,7 @@ class Planner {
  private:
   /// The instants of a weekly span, all through the stretch that is looked at.
   template <class Instants>
-  void each_week(const CalendarSpan& span, std::vector<Stretch>& out, Instants instants) const {
+  void each_week(const CalendarSpan& span, std::vector<UtcSpan>& out, Instants instants) const {
     const std::int64_t first_day = zone_.local_minute(plus_s(now_, -margin_s)) / minutes_per_day;
     constexpr std::int64_t monday_before_1970 = 3;  // 1970-01-01 was a Thursday
     const std::int64_t monday = first_day - (first_day + monday_before_1970) % 7;
@@ -69,29 +69,29 @@ class Planner {
     const auto spans = weekly_spans(span);
     for (std::int64_t week = monday * minutes_per_day; week < end; week += minutes_per_week) {
       for (const LocalSpan& each : *spans) {
-        const Stretch stretch = instants(zone_.at(week + each.from_minute), zone_.at(week + each.until_minute));
+        const UtcSpan stretch = instants(zone_.at(week + each.from_minute), zone_.at(week + each.until_minute));
         if (stretch.from < stretch.until) out.push_back(stretch);
       }
     }
   }
 
   void add_closed(const CalendarSpan& span) {
-    std::vector<Stretch> closed;
+    std::vector<UtcSpan> closed;
     each_week(span, closed, [](const Zone::Instants& from, const Zone::Instants& until) {
-      return Stretch{from.early, until.late};
+      return UtcSpan{from.early, until.late};
     });
     const std::string why = "closed " + in_words(span, true);
-    for (const Stretch& each : joined(std::move(closed))) add(each, why, span.reason, span.stages);
+    for (const UtcSpan& each : joined(std::move(closed))) add(each, why, span.reason, span.stages);
   }
 
   void add_open(const OpenStages& group) {
-    std::vector<Stretch> open;
+    std::vector<UtcSpan> open;
     std::string why;
     std::string reason;
     for (std::size_t i = 0; i < group.spans.size(); ++i) {
       const CalendarSpan& span = *group.spans[i];
       each_week(span, open, [](const Zone::Instants& from, const Zone::Instants& until) {
-        return Stretch{from.late, until.early};
+        return UtcSpan{from.late, until.early};
       });
       if (reason.empty()) reason = span.reason;
       if (i > spans_told_max) continue;
@@ -104,11 +104,11 @@ class Planner {
 
   void add_freeze(const CalendarSpan& span) {
     const auto covered = dated_span(span);
-    const Stretch frozen{zone_.at(covered->from_minute).early, zone_.at(covered->until_minute).late};
+    const UtcSpan frozen{zone_.at(covered->from_minute).early, zone_.at(covered->until_minute).late};
     if (frozen.from < frozen.until) add(frozen, in_words(span, false), span.reason, span.stages);
   }
 
-  void add(const Stretch& stretch, const std::string& why, const std::string& reason,
+  void add(const UtcSpan& stretch, const std::string& why, const std::string& reason,
            const std::vector<std::string>& stages) {
     if (stretch.until <= now_ || stretch.from >= horizon_) return;
     windows_.push_back({.from = stretch.from,

@@ -15,14 +15,14 @@ namespace {
 constexpr std::chrono::minutes look_again{1};
 
 /// A pipeline in force that has a calendar, and what is planned of it.
-struct Planned {
+struct CalendarInForce {
   Seq defined{};
   std::shared_ptr<const Pipeline> definition;
   std::optional<FreezeRow> row;
 };
 
-std::vector<Planned> with_calendars(const State& state) {
-  std::vector<Planned> found;
+std::vector<CalendarInForce> with_calendars(const State& state) {
+  std::vector<CalendarInForce> found;
   for (const auto& [seq, row] : state.pipelines.rows()) {
     if (!row.in_force || !row.definition->calendar) continue;
     const FreezeRow* freeze = state.freezes.find(row.definition->name);
@@ -52,7 +52,7 @@ struct FreezePlanner::Impl {
       : desk(desk_), system(system_), options(std::move(options_)), wake(system_.make_signal()) {}
 
   Result<void> plan();
-  Result<void> plan(const Planned& planned);
+  Result<void> plan(const CalendarInForce& planned);
   void run();
   void listen(std::span<const Published> batch);
 
@@ -127,15 +127,15 @@ void FreezePlanner::Impl::run() {
 
 Result<void> FreezePlanner::Impl::plan() {
   Result<void> done;
-  const std::vector<Planned> all = desk.ask(with_calendars);
+  const std::vector<CalendarInForce> all = desk.ask(with_calendars);
   has_calendars = !all.empty();
-  for (const Planned& each : all) {
+  for (const CalendarInForce& each : all) {
     if (Result<void> planned = plan(each); !planned && done) done = std::move(planned);
   }
   return done;
 }
 
-Result<void> FreezePlanner::Impl::plan(const Planned& planned) {
+Result<void> FreezePlanner::Impl::plan(const CalendarInForce& planned) {
   const Pipeline& pipeline = *planned.definition;
   const auto failed = [&](const std::string& why) {
     return Error{ErrorCode::malformed, "the calendar of pipeline '" + pipeline.name + "' cannot be planned: " + why};
