@@ -115,9 +115,9 @@ Cause Causes::of_hang(const State& end, const Task& task, const Stuck& stuck, Ti
   Cause cause = none_known();
   if (!stuck.held_by.empty()) cause = off(stuck.held_by);
   if (cause.is_own() && !stuck.held_by_if_dead.empty()) cause = off(stuck.held_by_if_dead);
+  if (cause.is_own() && stuck.reason == name(Outcome::held)) cause = of_hold(end, task, now);
   if (cause.is_own() && stuck.reason == stuck_reason::reconciler_off) cause = off("reconciler.enabled");
   if (cause.is_own() && stuck.reason == name(Outcome::dependency)) cause = of_root(end, task);
-  if (cause.is_own() && stuck.reason == name(Outcome::held)) cause = of_hold(end, task, now);
   if (cause.is_own() && (stuck.reason == name(Outcome::limit) || stuck.reason == name(Outcome::serial_gate))) {
     cause = of_slots(end, task, stuck, now);
   }
