@@ -31,11 +31,13 @@
 #include "daemon/outside/webhook_book.h"
 #include "daemon/pipeline_programs.h"
 #include "daemon/pipeline_yaml.h"
+#include "daemon/pipeline_zone.h"
 #include "daemon/preflight.h"
 #include "daemon/space_watch.h"
 #include "daemon/version.h"
 #include "daemon/wiring.h"
 #include "daemon/work/executor.h"
+#include "daemon/work/freeze_planner.h"
 #include "daemon/work/log_room.h"
 #include "daemon/work/origins.h"
 #include "daemon/work/orphans.h"
@@ -210,6 +212,17 @@ Result<void> declare_given(Sequencer& sequencer, const std::vector<RepoRow>& kno
   return {};
 }
 
+/// Without its zone a calendar cannot be planned, and the pipeline would stay frozen.
+Result<void> check_zones(const std::vector<Pipeline>& in_force) {
+  for (const Pipeline& pipeline : in_force) {
+    if (!pipeline.calendar) continue;
+    if (const auto zone = Zone::named(pipeline.calendar->zone); !zone) {
+      return Error{zone.error().code, "the calendar of pipeline '" + pipeline.name + "': " + zone.error().message};
+    }
+  }
+  return {};
+}
+
 void say_if_git_is_missing(const Options& options) {
   const bool clones =
       std::any_of(options.repos.begin(), options.repos.end(), [](const auto& repo) { return !repo.second.empty(); });
@@ -248,6 +261,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   report(opened->report, opened->state, *member);
 
   const KnownPipelines known = known_pipelines(opened->state);
+  if (const auto zones = check_zones(known.in_force); !zones) return failed(zones.error());
   const std::vector<RepoRow> repos = repos_known(opened->state);
   const Seq last_seq = opened->state.last_seq;
   const bool has_old_trees = another_led(opened->state, member->id);
@@ -337,6 +351,10 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
                      }),
                      .member = member->id,
                      .warn = [](const std::string& message) { spdlog::warn("{}", message); }});
+  // So that what is frozen by now is frozen before anything is claimed.
+  FreezePlanner planner(sequencer, system, {.boot_id = boot_id, .warn = say_warning});
+  if (const auto planned = planner.plan(); !planned) return failed(planned.error());
+  planner.start();
   const OrphanReaper orphans;
   Executor executor(sequencer, system,
                     executor_options({.sequencer = sequencer,
@@ -416,6 +434,7 @@ int serve(const Options& options, const std::vector<Pipeline>& given, std::vecto
   door.close();
   audit.stop();
   api.stop();
+  planner.stop();
   executor.stop();
   signals.set_again(nullptr);
   reaper.stop();

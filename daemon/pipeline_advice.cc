@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/pipeline_programs.h"
+#include "daemon/pipeline_zone.h"
 #include "store/os/regular_file.h"
 
 namespace pawl {
@@ -72,14 +73,44 @@ void look_at_programs(const PipelineText& text, const std::string& path, std::ve
   }
 }
 
+/// A local time that comes twice or not at all; empty: it comes once.
+std::string how_read(const Zone& zone, const std::string& text, std::int64_t minute, const TimeUs taken) {
+  const Zone::Instants found = zone.at(minute);
+  if (!found.is_skipped && !found.is_twice()) return {};
+  return "'" + text + (found.is_skipped ? "' does not exist" : "' comes twice") +
+         ", as the clocks change; it is read as " + zone.in_words(taken) + " (" + rfc3339(taken) + ')';
+}
+
+void look_at_freezes(const PipelineText& text, TimeUs now, std::vector<PipelineAdvice>& advice) {
+  if (!text.pipeline.calendar) return;
+  const Calendar& calendar = *text.pipeline.calendar;
+  const auto zone = Zone::named(calendar.zone);
+  if (!zone) return;
+  for (std::size_t i = 0; i < calendar.freezes.size(); ++i) {
+    const CalendarSpan& span = calendar.freezes[i];
+    const auto covered = dated_span(span);
+    const TimeUs from = zone->at(covered->from_minute).early;
+    const TimeUs until = zone->at(covered->until_minute).late;
+    if (until <= now) {
+      advice.push_back({text.freeze_lines[i], "the freeze '" + in_words(span, false) + "' is over"});
+      continue;
+    }
+    for (const std::string& how : {how_read(*zone, span.from, covered->from_minute, from),
+                                   how_read(*zone, span.until, covered->until_minute, until)}) {
+      if (!how.empty()) advice.push_back({text.freeze_lines[i], how});
+    }
+  }
+}
+
 }  // namespace
 
-std::vector<PipelineAdvice> advice_on(const PipelineText& text, const std::string& path) {
+std::vector<PipelineAdvice> advice_on(const PipelineText& text, const std::string& path, TimeUs now) {
   std::vector<PipelineAdvice> advice;
   look_at_rollbacks(text, advice);
   look_at_probes(text, advice);
   look_at_files(text, advice);
   look_at_programs(text, path, advice);
+  look_at_freezes(text, now, advice);
   std::stable_sort(advice.begin(), advice.end(),
                    [](const PipelineAdvice& one, const PipelineAdvice& other) { return one.line < other.line; });
   return advice;

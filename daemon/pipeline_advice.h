@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "daemon/pipeline_yaml.h"
+#include "schema/time.h"
 
 namespace pawl {
 
@@ -15,7 +16,8 @@ struct PipelineAdvice {
 };
 
 /// In line order: a rollback to before an irreversible step, an irreversible step without a probe, an `env` file that
-/// cannot be read here, a program that is not in `path`.
-std::vector<PipelineAdvice> advice_on(const PipelineText& text, const std::string& path);
+/// cannot be read here, a program that is not in `path`, a freeze that is over at `now`, one whose local time comes
+/// twice or not at all.
+std::vector<PipelineAdvice> advice_on(const PipelineText& text, const std::string& path, TimeUs now);
 
 }  // namespace pawl

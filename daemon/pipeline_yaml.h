@@ -23,6 +23,7 @@ struct PipelineText {
   std::vector<int> stage_lines;
   std::vector<int> command_lines;  // in the order of commands_of() (daemon/pipeline_programs.h); 0: no command
   std::vector<VariableLine> variables;
+  std::vector<int> freeze_lines;  // of the calendar's `freezes`
 };
 
 /// Reads a definition from a file. Every error is one sentence, "FILE:LINE: what is wrong", and `malformed`, except if

@@ -48,7 +48,9 @@ class YamlWriter {
     }
     yaml_ << YAML::Key << "stages" << YAML::Value << YAML::BeginSeq;
     for (const Stage& each : pipeline.stages) PAWL_TRY(stage(each));
-    yaml_ << YAML::EndSeq << YAML::EndMap;
+    yaml_ << YAML::EndSeq;
+    if (pipeline.calendar) calendar(*pipeline.calendar);
+    yaml_ << YAML::EndMap;
     return std::string(yaml_.c_str()) + "\n";
   }
 
@@ -178,6 +180,34 @@ class YamlWriter {
     number("output_max_bytes", step.output_max_bytes);
     yaml_ << YAML::EndMap;
     return {};
+  }
+
+  void calendar(const Calendar& calendar) {
+    yaml_ << YAML::Key << "calendar" << YAML::Value << YAML::BeginMap;
+    member("zone", calendar.zone);
+    spans("closed", calendar.closed);
+    spans("open", calendar.open);
+    spans("freezes", calendar.freezes);
+    yaml_ << YAML::EndMap;
+  }
+
+  void spans(const char* key, const std::vector<CalendarSpan>& spans) {
+    if (spans.empty()) return;
+    yaml_ << YAML::Key << key << YAML::Value << YAML::BeginSeq;
+    for (const CalendarSpan& span : spans) {
+      yaml_ << YAML::BeginMap;
+      if (!span.days.empty()) member("days", span.days);
+      member("from", span.from);
+      member("until", span.until);
+      if (!span.stages.empty()) {
+        yaml_ << YAML::Key << "stages" << YAML::Value << YAML::Flow << YAML::BeginSeq;
+        for (const std::string& stage : span.stages) text(stage);
+        yaml_ << YAML::EndSeq;
+      }
+      if (!span.reason.empty()) member("reason", span.reason);
+      yaml_ << YAML::EndMap;
+    }
+    yaml_ << YAML::EndSeq;
   }
 
   YAML::Emitter yaml_;

@@ -99,6 +99,24 @@ Counts webhook_refusals(const From& from) {
   return counts;
 }
 
+/// Those that are over count no longer, as for the rules.
+Counts holds(const From& from) {
+  const State& state = from.state;
+  const TimeUs now = std::max(state.last_time, from.now);
+  std::uint64_t placed = 0;
+  for (const auto& [place, row] : state.holds.rows()) placed += !row.until || now < *row.until;
+  std::uint64_t frozen = 0;
+  std::uint64_t unplanned = 0;
+  for (const auto& [pipeline, row] : state.freezes.rows()) {
+    const bool is_unplanned = now >= row.planned_until;
+    unplanned += is_unplanned;
+    frozen += !is_unplanned && std::any_of(row.windows.begin(), row.windows.end(), [now](const FreezeWindow& window) {
+      return window.from <= now && now < window.until;
+    });
+  }
+  return {{{"placed"}, placed}, {{"frozen"}, frozen}, {{"unplanned"}, unplanned}};
+}
+
 Counts shares_held(const From& from) {
   Counts counts;
   for (const ShareKind kind : share_kinds) {
@@ -190,6 +208,11 @@ std::vector<Counter> make_counters() {
             [](const From& from) { return from.state.indexes.task_leases; }),
       gauge("pawl_leases", "leases", "leases held on any key", {},
             [](const From& from) { return std::uint64_t{from.state.leases.size()}; }),
+      each(gauge("pawl_holds", "places",
+                 "places that are held now, by a person (`placed`) or a calendar (`frozen`); `unplanned`: pipelines "
+                 "that wait for the daemon to plan their calendar",
+                 {}, nullptr),
+           "kind", holds, 3),
       total("pawl_lease_defers_total", "tasks", "times a task was left to the live owner of its lease",
             {"transition_lease.defers_total"},
             [](const From& from) {

@@ -37,6 +37,7 @@ struct CounterSources {
   const Webhooks* webhooks = nullptr;                 // null: webhooks are not accepted
   const ShareBook* shares = nullptr;                  // never null
   ShareBook::Time look = {};                          // when the shares are read
+  TimeUs now = {};                                    // of the log; holds and freezes are judged at it
 };
 
 /// What the numbers are read from that do not need the state, nor its thread. Reading them may block.

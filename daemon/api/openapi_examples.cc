@@ -72,6 +72,8 @@ constexpr OfRoute of_routes[] = {
     {"/v1/pipelines", "agents", R"([{"name":"developer"}])"},
     {"/v1/pipelines", "branch", R"("existing")"},
     {"/v1/pipelines", "env", R"([{"name":"LANG","value":"C.UTF-8"}])"},
+    {"/v1/pipelines", "calendar",
+     R"({"zone":"Europe/Berlin","closed":[{"from":"fri 16:00","until":"mon 08:00","reason":"the weekend"}]})"},
     {"/v1/holds", "place", R"("repo:shop")"},
     {"/v1/holds", "until", R"("2026-12-24T18:00:00Z")"},
     {"/v1/compare", "from", "340"},

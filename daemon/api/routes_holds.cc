@@ -57,6 +57,15 @@ void append_items(std::string& out, const State& state, TimeUs now) {
                 {}, row.since, now, row.boot);
   }
   for (const auto& [pipeline, row] : state.freezes.rows()) {
+    if (now >= row.planned_until) {
+      append_item(out,
+                  {.place = place_of_pipeline(pipeline),
+                   .reason = std::string(freeze_not_planned),
+                   .until = std::nullopt,
+                   .seq = row.seq,
+                   .is_freeze = true},
+                  row.planned_until, now, {});
+    }
     std::size_t shown = 0;
     for (const FreezeWindow& window : row.windows) {
       if (now >= window.until || shown++ >= windows_shown) continue;

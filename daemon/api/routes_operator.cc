@@ -10,6 +10,7 @@
 
 #include "daemon/api/call.h"
 #include "daemon/pipeline_programs.h"
+#include "daemon/pipeline_zone.h"
 #include "engine/json/state_json.h"
 #include "schema/json/json_text.h"
 #include "schema/json/record_json.h"
@@ -153,6 +154,11 @@ void pipelines_define(Call call) {
           for (const NamedCommand& command : commands_of(pipeline, program_path())) {
             if (const auto problem = program_problem(command)) {
               return reply(http_error(422, name(Outcome::bad_pipeline), problem->what));
+            }
+          }
+          if (pipeline.calendar) {
+            if (const auto zone = Zone::named(pipeline.calendar->zone); !zone) {
+              return reply(http_error(422, name(Outcome::bad_pipeline), zone.error().message));
             }
           }
           define(std::move(*asked));

@@ -20,7 +20,8 @@ CounterSources counter_sources(const State& state, const RouteContext& context) 
           .origins = services.origin_troubles ? services.origin_troubles() : std::map<std::string, OriginTrouble>(),
           .webhooks = services.webhooks,
           .shares = services.share_book.get(),
-          .look = std::chrono::steady_clock::now()};
+          .look = std::chrono::steady_clock::now(),
+          .now = services.sequencer.now()};
 }
 
 namespace {

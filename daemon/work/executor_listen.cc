@@ -30,6 +30,10 @@ Executor::Impl::News Executor::Impl::hear(const Published& published) {
   News news = hear_event(record, queues);
   // Without commands every agent is an outside worker's: their jobs would wake this thread for nothing, at each move.
   news.jobs = news.jobs || (queues && has_commands);
+  if (record.event_as_PipelineDefined() && published.applied.frees.all) {  // it has no calendar any more
+    holds_changed = true;
+    news.tasks = true;
+  }
   for (const Effect& effect : effects) {
     if (effect.kind == EffectKind::task && !queues && flagged.insert(TaskId{effect.id}).second) news.tasks = true;
     const bool is_left_alone = record.event_as_CancelRequested() && !stop_enabled;

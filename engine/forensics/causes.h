@@ -72,6 +72,7 @@ class Causes {
   /// decided otherwise.
   Cause of_setting(std::string_view key, Seq decided, const std::function<bool(const SettingValue&)>& decides) const;
   Cause of_root(const State& end, const Task& task) const;
+  Cause of_hold(const State& end, const Task& task, TimeUs now) const;
   Cause of_slots(const State& end, const Task& task, const Stuck& stuck, TimeUs now) const;
   Cause of_leap(const Overrun& overrun) const;
   std::optional<std::int64_t> slept_s(const QuietTerm& quiet) const;

@@ -3,6 +3,7 @@
 
 #include "engine/forensics/causes.h"
 #include "engine/rules/claim.h"
+#include "engine/state/holds.h"
 
 namespace pawl {
 namespace {
@@ -83,6 +84,26 @@ Cause Causes::of_slots(const State& end, const Task& task, const Stuck& stuck, T
   return oldest;
 }
 
+/// Who placed the hold, or who gave the pipeline the calendar that no daemon has planned.
+Cause Causes::of_hold(const State& end, const Task& task, TimeUs now) const {
+  const Stage* stage = end.stage_of(task);
+  const auto held = held_by(end, task, now, stage ? std::string_view(stage->agent) : std::string_view());
+  if (!held) return none_known();
+  if (const HoldRow* row = held->is_freeze ? nullptr : end.holds.find(held->place)) {
+    return {.at = {row->seq, row->since},
+            .words = held->place + " has been held by " + held->by + " since this record" +
+                     (held->reason.empty() ? "" : ": " + held->reason)};
+  }
+  const auto terms = history_.pipelines().find(end.pipeline_of(task).name);
+  if (terms == history_.pipelines().end()) return none_known();
+  for (const PipelineTerm& term : terms->second) {
+    if (term.at.seq != held->seq) continue;
+    return {.at = term.at,
+            .words = "this definition has a calendar that no daemon has planned, which freezes " + held->place};
+  }
+  return none_known();
+}
+
 Cause Causes::of_hang(const State& end, const Task& task, const Stuck& stuck, TimeUs now) const {
   const auto off = [&](std::string_view key) {
     return of_setting(key, end.last_seq, [](const SettingValue& value) {
@@ -94,6 +115,7 @@ Cause Causes::of_hang(const State& end, const Task& task, const Stuck& stuck, Ti
   Cause cause = none_known();
   if (!stuck.held_by.empty()) cause = off(stuck.held_by);
   if (cause.is_own() && !stuck.held_by_if_dead.empty()) cause = off(stuck.held_by_if_dead);
+  if (cause.is_own() && stuck.reason == name(Outcome::held)) cause = of_hold(end, task, now);
   if (cause.is_own() && stuck.reason == stuck_reason::reconciler_off) cause = off("reconciler.enabled");
   if (cause.is_own() && stuck.reason == name(Outcome::dependency)) cause = of_root(end, task);
   if (cause.is_own() && (stuck.reason == name(Outcome::limit) || stuck.reason == name(Outcome::serial_gate))) {

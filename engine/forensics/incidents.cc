@@ -94,6 +94,8 @@ class Search {
       if (is_terminal(task.stage) || !task.blocked.empty()) continue;
       std::optional<Stuck> stuck = why_stuck(end_, task, now, {});
       if (!stuck) continue;
+      const bool is_planned = stuck->reason == name(Outcome::held) && stuck->until;
+      if (is_planned) continue;  // someone said until when, and it will be over by itself
       if (stuck->owner && stuck->owner_boot && stuck->owner_boot->stale)
         *stuck = judge_owner(std::move(*stuck), Liveness::dead);
       const TimeUs since = stuck->since.value_or(task.entered);

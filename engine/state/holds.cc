@@ -35,6 +35,14 @@ class Longest {
   }
 
   void add(const FreezeRow& freeze, std::string_view stage) {
+    if (is_over(freeze.planned_until, now_)) {
+      take({.place = place_of_pipeline(freeze.pipeline),
+            .reason = std::string(freeze_not_planned),
+            .until = std::nullopt,
+            .seq = freeze.seq,
+            .is_freeze = true});
+      return;
+    }
     for (const FreezeWindow& window : freeze.windows) {
       if (window.from > now_) break;
       const bool is_meant =

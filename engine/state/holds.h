@@ -31,10 +31,14 @@ struct HeldBy {
   bool is_freeze = false;
 };
 
+/// The reason from planned_until on: what the calendar says about that time is not known, so nothing starts.
+constexpr std::string_view freeze_not_planned = "the daemon has not planned its calendar this far yet";
+
 /// Whether the task's own time has not come: no work on it starts earlier.
 [[nodiscard]] inline bool is_early(const Task& task, TimeUs now) {
   return task.not_before && now < *task.not_before;
 }
+
 /// What holds the task at that time, the one that lasts longest; none if nothing does, or if an operator let it
 /// through. `agent`: of a job of it that would start; empty: none would.
 [[nodiscard]] std::optional<HeldBy> held_by(const State& state, const Task& task, TimeUs now,

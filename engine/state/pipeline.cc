@@ -340,6 +340,12 @@ std::int64_t steps_budget_s(const Stage& stage, std::uint32_t rules) {
   return budget_s;
 }
 
+std::vector<std::string_view> stage_names(const Pipeline& pipeline) {
+  std::vector<std::string_view> names;
+  for (const Stage& stage : pipeline.stages) names.emplace_back(stage.name);
+  return names;
+}
+
 Problem budget_problem(const Pipeline& pipeline, const Stage& stage, const Settings& settings, std::uint32_t rules) {
   const Agent* agent = pipeline.agent(stage.agent);
   const std::int64_t edge_s = (stage.gate ? stage.gate->timeout_s : 0) + steps_budget_s(stage, rules);
@@ -385,6 +391,11 @@ std::optional<PipelineProblem> problem_of(const Pipeline& pipeline, const Settin
     if (problem) return problem;
   }
   if (auto problem = way_problem(pipeline)) return problem;
+  if (pipeline.calendar) {
+    if (auto problem = calendar_problem(*pipeline.calendar, stage_names(pipeline))) {
+      return PipelineProblem{PipelineProblem::Where::calendar, 0, "the calendar " + *problem};
+    }
+  }
   return budget_problem_of(pipeline, settings, rules);
 }
 
@@ -455,7 +466,7 @@ bool equal(const Stage& left, const Stage& right) {
 
 bool operator==(const Pipeline& left, const Pipeline& right) {
   return left.name == right.name && left.branch == right.branch && left.env == right.env &&
-         equal(left.agents, right.agents) && equal(left.stages, right.stages);
+         left.calendar == right.calendar && equal(left.agents, right.agents) && equal(left.stages, right.stages);
 }
 
 }  // namespace pawl

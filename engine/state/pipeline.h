@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/state/calendar.h"
 #include "engine/state/settings.h"
 #include "event_generated.h"
 
@@ -108,7 +109,8 @@ struct Pipeline {
   /// "create": a branch missing at origin is created from the default branch. "existing" or none: a missing branch
   /// stops the work.
   std::optional<std::string> branch = {};
-  Variables env = {};  // for every command
+  Variables env = {};                     // for every command
+  std::optional<Calendar> calendar = {};  // none: it is never frozen
 
   bool begins_branches() const { return branch == "create"; }
   /// Null if there is none, which includes the terminal stages.
@@ -120,15 +122,15 @@ struct Pipeline {
 
 /// What is wrong with a pipeline, and where, so that a caller that knows line numbers can name the line.
 struct PipelineProblem {
-  enum class Where { pipeline, agent, stage };
+  enum class Where { pipeline, agent, stage, calendar };
   Where where = Where::pipeline;
   std::size_t index = 0;  // of the agent or stage
   std::string what;       // "stage 'review': rolls back to 'qa', which is not a stage"
 };
 
 /// The first problem in a definition, or none. Checks names, limits, edges (unreachable stage, missing edge, unknown
-/// agent, a cycle that is not a rollback) and, with the settings in force, the time budgets of SPEC §3. `rules` is the
-/// deciding version of the rules: an edge's time budget depends on it.
+/// agent, a cycle that is not a rollback), the calendar and, with the settings in force, the time budgets of SPEC §3.
+/// `rules` is the deciding version of the rules: an edge's time budget depends on it.
 std::optional<PipelineProblem> problem_of(const Pipeline& pipeline, const Settings& settings, std::uint32_t rules);
 /// Checks the time budgets only, for a setting that would break a pipeline in use.
 std::optional<PipelineProblem> budget_problem_of(const Pipeline& pipeline, const Settings& settings,
@@ -210,6 +212,7 @@ void visit(const Pipeline& pipeline, V&& field) {
   field(3, "stages", pipeline.stages);
   field(4, "branch", pipeline.branch);
   field(5, "env", pipeline.env);
+  field(6, "calendar", pipeline.calendar);
 }
 
 }  // namespace pawl

@@ -141,6 +141,43 @@ std::unique_ptr<fb::StageT> stage_event(const Stage& stage) {
   return event;
 }
 
+std::vector<CalendarSpan> spans_from(const flatbuffers::Vector<flatbuffers::Offset<fb::CalendarSpan>>* events) {
+  std::vector<CalendarSpan> spans;
+  if (!events) return spans;
+  for (const fb::CalendarSpan* event : *events) {
+    CalendarSpan& span = spans.emplace_back(CalendarSpan{.days = text_from(event->days()),
+                                                         .from = event->from()->str(),
+                                                         .until = event->until()->str(),
+                                                         .reason = text_from(event->reason())});
+    if (!event->stages()) continue;
+    for (const flatbuffers::String* stage : *event->stages()) span.stages.push_back(stage->str());
+  }
+  return spans;
+}
+
+std::vector<std::unique_ptr<fb::CalendarSpanT>> spans_event(const std::vector<CalendarSpan>& spans) {
+  std::vector<std::unique_ptr<fb::CalendarSpanT>> events;
+  for (const CalendarSpan& span : spans) {
+    fb::CalendarSpanT& event = *events.emplace_back(std::make_unique<fb::CalendarSpanT>());
+    event.days = span.days;
+    event.from = span.from;
+    event.until = span.until;
+    event.reason = span.reason;
+    event.stages = span.stages;
+  }
+  return events;
+}
+
+std::unique_ptr<fb::CalendarT> calendar_event(const std::optional<Calendar>& calendar) {
+  if (!calendar) return nullptr;
+  auto event = std::make_unique<fb::CalendarT>();
+  event->zone = calendar->zone;
+  event->closed = spans_event(calendar->closed);
+  event->open = spans_event(calendar->open);
+  event->freezes = spans_event(calendar->freezes);
+  return event;
+}
+
 }  // namespace
 
 Pipeline pipeline_from(const fb::PipelineDefined& event) {
@@ -153,6 +190,12 @@ Pipeline pipeline_from(const fb::PipelineDefined& event) {
   for (const fb::Stage* stage : *event.stages()) pipeline.stages.push_back(stage_from(*stage));
   if (event.branch()) pipeline.branch = event.branch()->str();
   pipeline.env = env_from(event.env());
+  if (const fb::Calendar* calendar = event.calendar()) {
+    pipeline.calendar = Calendar{.zone = calendar->zone()->str(),
+                                 .closed = spans_from(calendar->closed()),
+                                 .open = spans_from(calendar->open()),
+                                 .freezes = spans_from(calendar->freezes())};
+  }
   return pipeline;
 }
 
@@ -171,6 +214,7 @@ fb::PipelineDefinedT pipeline_event(const Pipeline& pipeline) {
   for (const Stage& stage : pipeline.stages) event.stages.push_back(stage_event(stage));
   event.branch = pipeline.branch.value_or("");
   event.env = env_event(pipeline.env);
+  event.calendar = calendar_event(pipeline.calendar);
   return event;
 }
 

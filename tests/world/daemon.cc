@@ -98,6 +98,9 @@ void Daemon::start_up() {
   if (const auto declared = declare_repos(*this, known, given, requester); !declared) {
     return story_.broken("its repositories are refused: " + declared.error().message);
   }
+  planner_ = std::make_unique<FreezePlanner>(*this, system_, FreezePlanner::Options{.boot_id = boot_id_});
+  if (const auto planned = planner_->plan(); !planned) return story_.broken(planned.error().message);
+  planner_->start();
   const auto origins = std::make_shared<Origins>(story_.origins);
   executor_ = std::make_unique<Executor>(*this, system_,
                                          Executor::Options{.boot_id = boot_id_,
@@ -125,6 +128,7 @@ void Daemon::begin_end() {
       story_.mark(Mark::drained);
     }
     system_.begin_end();
+    planner_->stop();
     is_draining_ = true;
     executor_->stop();
     reaper_->stop();

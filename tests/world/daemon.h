@@ -9,6 +9,7 @@
 #include <string>
 
 #include "daemon/work/executor.h"
+#include "daemon/work/freeze_planner.h"
 #include "daemon/work/reaper_loop.h"
 #include "store/commit/clock.h"
 #include "store/commit/desk.h"
@@ -127,6 +128,7 @@ class Daemon final : public Desk {
   HostileSystem system_;
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<ReaperLoop> reaper_;
+  std::unique_ptr<FreezePlanner> planner_;
 };
 
 /// Waits for an answer on behalf of the current actor.

@@ -19,7 +19,7 @@ class Holder {
         continue;
       }
       if (!story_.allows(Hostility::hold)) continue;
-      switch (story_.dice.roll(8)) {
+      switch (story_.dice.roll(9)) {
         case 0:
         case 1:
         case 2:
@@ -27,6 +27,9 @@ class Holder {
           break;
         case 3:
           plan();
+          break;
+        case 8:
+          give_calendar();
           break;
         case 4:
         case 5:
@@ -126,11 +129,46 @@ class Holder {
       at_us = window->from;
       planned.windows.push_back(std::move(window));
     }
-    planned.planned_until = at_us;
+    planned.planned_until = at_us + static_cast<std::int64_t>(story_.dice.roll(900)) * us_per_s;
     say(planned, story_.dice.one_in(6) ? operators : std::string());
   }
 
+  /// A calendar that closes some minutes of each day around now, or none. The daemon has to plan it, whatever becomes
+  /// of it meanwhile.
+  void give_calendar() {
+    const State& state = look();
+    const Task* task = some_task(state);
+    if (!task) return;
+    const PipelineRow* row = state.pipeline_in_force(state.pipeline_of(*task).name);
+    Pipeline pipeline = *row->definition;
+    pipeline.calendar.reset();
+    if (!story_.dice.one_in(3)) {
+      const std::int64_t minute = state.last_time.us / us_per_s / 60 % minutes_per_day;
+      const auto clock = [&](std::int64_t ahead) {
+        const std::int64_t at = (minute + ahead + minutes_per_day) % minutes_per_day;
+        const std::string part = std::to_string(at % 60);
+        return std::to_string(at / 60) + (part.size() == 1 ? ":0" : ":") + part;
+      };
+      CalendarSpan span{.from = clock(-static_cast<std::int64_t>(story_.dice.roll(5))),
+                        .until = clock(story_.dice.between(1, 10))};
+      if (story_.dice.one_in(3)) span.stages.push_back(pipeline.stages.front().name);
+      pipeline.calendar = Calendar{.zone = "UTC", .closed = {std::move(span)}};
+    }
+    say(pipeline_event(pipeline), operators);
+  }
+
+  void take_calendars_away() {
+    std::vector<Pipeline> without;
+    for (const auto& [seq, row] : look().pipelines.rows()) {
+      if (!row.in_force || !row.definition->calendar) continue;
+      without.push_back(*row.definition);
+      without.back().calendar.reset();
+    }
+    for (const Pipeline& pipeline : without) say(pipeline_event(pipeline), operators);
+  }
+
   void free_all() {
+    take_calendars_away();
     std::vector<std::string> places;
     for (const auto& [place, row] : look().holds.rows()) places.push_back(place);
     for (const std::string& place : places) {

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <optional>
 
+#include "daemon/pipeline_zone.h"
+#include "engine/state/calendar.h"
 #include "schema/json/json_text.h"
 #include "tools/commands/answers.h"
 #include "tools/commands/output.h"
@@ -50,17 +52,30 @@ Result<std::int64_t> seconds_in(const std::string& text) {
   }
 }
 
+/// "2026-12-24 18:00 Europe/Berlin": as the end of a freeze in a calendar. None: it has another form.
+Result<std::optional<TimeUs>> local_end(const std::string& text) {
+  const std::size_t blank = text.rfind(' ');
+  if (blank == std::string::npos) return std::optional<TimeUs>();
+  const auto covered = dated_span({.from = "1970-01-01", .until = text.substr(0, blank)});
+  const char zone_begin = blank + 1 < text.size() ? text[blank + 1] : '\0';
+  if (!covered || zone_begin < 'A' || zone_begin > 'Z') return std::optional<TimeUs>();
+  const Zone zone = PAWL_TRY(Zone::named(text.substr(blank + 1)));
+  return std::optional(zone.at(covered->until_minute).late);
+}
+
 /// The end of the hold; none: it has none.
 Result<std::optional<TimeUs>> end_of(const Arguments& arguments) {
   const auto until = arguments.value("until");
   const auto lasts = arguments.value("for");
   if (until && lasts) return Error{ErrorCode::malformed, "hold: give --until or --for, not both"};
   if (until) {
+    const auto local = PAWL_TRY(local_end(*until));
+    if (local) return local;
     const auto time = time_from(*until);
     if (!time) {
       return Error{ErrorCode::malformed, "--until: '" + *until +
                                              "' is not a time such as 2026-12-24T18:00:00Z or "
-                                             "'2026-12-24 18:00:00 +01:00'"};
+                                             "'2026-12-24 18:00 Europe/Berlin'"};
     }
     return std::optional(*time);
   }
@@ -114,9 +129,10 @@ const Command hold_command = {
         "No job is claimed there, no lease on a task is taken, no step starts and no task moves forward. Agents that\n"
         "run go on; what a crossing has committed itself to is finished; rollbacks and cancels go on. Holding a held\n"
         "place again replaces its end and its reason. `pawl override TASK` lets one task past.\n",
-    .options = with_daemon_options({{"until", "TIME", "when it is over by itself"},
-                                    {"for", "TIME", "the same, from now: 90s, 45m, 2h or 3d"},
-                                    hold_reason}),
+    .options =
+        with_daemon_options({{"until", "TIME", "when it is over by itself; also '2026-12-24 18:00 Europe/Berlin'"},
+                             {"for", "TIME", "the same, from now: 90s, 45m, 2h or 3d"},
+                             hold_reason}),
     .positional_max = 1,
     .run = run_hold};
 

@@ -7,15 +7,18 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <set>
 #include <span>
 
 #include "daemon/pipeline_advice.h"
+#include "daemon/pipeline_plan.h"
 #include "daemon/pipeline_programs.h"
 #include "daemon/pipeline_yaml.h"
 #include "daemon/pipeline_yaml_text.h"
+#include "daemon/pipeline_zone.h"
 #include "engine/json/state_json.h"
 #include "schema/json/json_text.h"
 #include "schema/json/read_json.h"
@@ -126,6 +129,11 @@ Exit run_pipelines_show(const Arguments& arguments, const std::string& name) {
 
 // Files.
 
+TimeUs time_now() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return {std::chrono::duration_cast<std::chrono::microseconds>(now).count()};
+}
+
 struct CheckedFile {
   std::string file;
   PipelineText text;
@@ -140,7 +148,7 @@ std::optional<CheckedFile> checked(const std::string& file) {
     return std::nullopt;
   }
   CheckedFile result{.file = file, .text = *std::move(read), .advice = {}};
-  result.advice = advice_on(result.text, program_path());
+  result.advice = advice_on(result.text, program_path(), time_now());
   for (const PipelineAdvice& advice : result.advice) {
     std::fflush(stdout);
     std::fprintf(stderr, "pawl: %s:%d: warning: %s\n", printable(file).c_str(), advice.line,
@@ -156,6 +164,38 @@ std::string what_it_has(const Pipeline& pipeline) {
          how_many(steps, "step");
 }
 
+/// Of the windows of a plan, so many are shown.
+constexpr std::size_t windows_shown = 8;
+
+/// When nothing of it starts, for people; and in `shown`, for programs.
+std::string windows_of(const Pipeline& pipeline, json::array& shown) {
+  if (!pipeline.calendar) return {};
+  const auto zone = Zone::named(pipeline.calendar->zone);
+  if (!zone) return {};  // it was known when the file was read
+  const CalendarPlan plan = plan_of(pipeline, *zone, time_now());
+  if (plan.windows.empty()) return "its calendar closes nothing from now on\n";
+  TextTable table({"closed from", "until", "in UTC", "stages", "why"});
+  for (std::size_t i = 0; i < std::min(plan.windows.size(), windows_shown); ++i) {
+    const FreezeWindow& window = plan.windows[i];
+    std::string stages;
+    json::array named;
+    for (const std::string& stage : window.stages) {
+      stages += (stages.empty() ? "" : ", ") + stage;
+      named.emplace_back(stage);
+    }
+    constexpr std::size_t to_the_minute = std::string_view("2026-12-24T18:00").size();
+    const auto utc = [](TimeUs time) { return rfc3339(time).substr(0, to_the_minute) + 'Z'; };
+    table.add({zone->in_words(window.from), zone->in_words(window.until), utc(window.from) + " to " + utc(window.until),
+               stages.empty() ? "all" : stages, window.reason});
+    shown.push_back(json::object{{"from_at", rfc3339(window.from)},
+                                 {"until_at", rfc3339(window.until)},
+                                 {"reason", window.reason},
+                                 {"stages", std::move(named)}});
+  }
+  const std::size_t more = plan.windows.size() - shown.size();
+  return table.text() + (more > 0 ? "and " + how_many(more, "span") + " more\n" : "");
+}
+
 Exit run_pipelines_check(const Arguments& arguments, std::span<const std::string> files) {
   Exit exit = Exit::done;
   json::array shown;
@@ -166,7 +206,9 @@ Exit run_pipelines_check(const Arguments& arguments, std::span<const std::string
       continue;
     }
     const Pipeline& pipeline = result->text.pipeline;
-    if (!arguments.has("json")) print_for_people(pipeline.name + ": " + what_it_has(pipeline) + ", ok\n");
+    json::array windows;
+    const std::string closed = windows_of(pipeline, windows);
+    if (!arguments.has("json")) print_for_people(pipeline.name + ": " + what_it_has(pipeline) + ", ok\n" + closed);
     json::array warnings;
     for (const PipelineAdvice& advice : result->advice) {
       warnings.push_back(json::object{{"line", advice.line}, {"what", advice.what}});
@@ -174,7 +216,8 @@ Exit run_pipelines_check(const Arguments& arguments, std::span<const std::string
     shown.push_back(json::object{{"file", file},
                                  {"name", pipeline.name},
                                  {"stages", pipeline.stages.size()},
-                                 {"warnings", std::move(warnings)}});
+                                 {"warnings", std::move(warnings)},
+                                 {"windows", std::move(windows)}});
   }
   if (arguments.has("json")) print(json::serialize(shown) + '\n');
   return exit;
@@ -219,6 +262,7 @@ std::string differences(const Pipeline& before, const Pipeline& after) {
   add_differences(found, "agent", before.agents, after.agents, &Pipeline::agents);
   add_differences(found, "stage", before.stages, after.stages, &Pipeline::stages);
   if (before.env != after.env) found.emplace_back("`env` differs");
+  if (before.calendar != after.calendar) found.emplace_back("the calendar differs");
   if (before.branch != after.branch) found.emplace_back("`branch` differs");
   if (found.empty()) found.emplace_back("the order differs");
   std::string text;

@@ -234,8 +234,9 @@ Exit run_other_story(const Arguments& arguments) {
     auto change = change_from(word);
     if (!change) return fail_to_read(change.error());
     for (const Change& other : changes) {
-      if (other.key == change->key)
-        return fail(Exit::usage, "--what-if: " + std::string(other.key->name) + " is given twice");
+      if (name_of(other) == name_of(*change)) {
+        return fail(Exit::usage, "--what-if: " + printable(name_of(other)) + " is given twice");
+      }
     }
     changes.push_back(std::move(*change));
   }
@@ -277,12 +278,13 @@ const Command replay_command = {
         "2026-06-15T10:00:00Z; its state is the one after the last group that ends at or before it.\n\n"
         "With --what-if, the log's facts are kept, and what the reaper, the reconciler, recovery and ownership\n"
         "made of them is decided again with other settings. The first decision that differs is shown with both\n"
-        "sides, then what follows from it, as far as the facts go. docs/FORENSICS.md says what counts as a fact.\n",
+        "sides, then what follows from it, as far as the facts go. Holds are moved by hold:PLACE=FROM/UNTIL, freezes\n"
+        "by freeze:PIPELINE=FROM/UNTIL. docs/FORENSICS.md says what counts as a fact.\n",
     .options = with_log_options(
         {{"until", "SEQ|TIME", "stop there"},
          {"task", "ID", "show the records that concern this task"},
          {"diff", "A B", "show what changed in the state between two moments, row by row"},
-         {"what-if", "KEY=VALUE …", "what the policies would have decided with other settings"},
+         {"what-if", "KEY=VALUE …", "what would have been decided with other settings, holds or freezes"},
          {"each-defence", "", "which switch, or the grace alone, would have prevented what 'pawl check' finds"},
          {"json", "", "print the summary as JSON, and records as exported lines"}}),
     .positional_max = 32,

@@ -54,7 +54,9 @@ Narration tell(const Scene& scene, const fb::BootEnded& event) {
 }
 
 Narration tell(const Scene& scene, const fb::PipelineDefined& event) {
-  return {does(scene, "defines", " the pipeline " + event.name()->str()), {}, {}};
+  Narration narration{does(scene, "defines", " the pipeline " + event.name()->str()), {}, {}};
+  if (event.calendar()) narration.notes.push_back("with a calendar, in " + event.calendar()->zone()->str());
+  return narration;
 }
 
 Narration tell(const Scene& scene, const fb::SettingChanged& event) {

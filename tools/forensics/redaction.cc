@@ -201,7 +201,9 @@ std::string Redaction::text(std::string_view table, std::string_view field, std:
   if (field == "stage" || field == "to" || field == "rollback" || field == "gate") return stage(text);
   if (field == "edge") return edge(text);
   if (field == "place") return place(text);
-  if (table == "FreezeWindow" && field == "stages") return stage(text);
+  if (field == "stages") return stage(text);
+  if (field == "zone") return "Zone/" + replacement("zone", text);
+  if (table == "CalendarSpan" && is_calendar_text(text)) return std::string(text);
   if (field == "step") return step(text);
   if (field == "reason" || field == "blocked" || field == "cancel_requested") return reason(text);
   if (field == "version") return version(text);

@@ -59,6 +59,7 @@ WhatIf::WhatIf(const WhatIf& trunk, std::vector<Change> changes)
 bool WhatIf::add(const RecordedGroup& group) {
   if (is_over()) return false;
   const TimeUs time{group.front().record().stamp()->time_us()};
+  hold_until(time);
   pass_until(time);
   if (is_over()) return false;
   machine_.set_rules(group.front().record().stamp()->rules());
@@ -66,6 +67,7 @@ bool WhatIf::add(const RecordedGroup& group) {
   play(group);
   if (is_over()) return false;
   if (!is_changed_) fits_ = apply_changes();
+  if (fits_) freeze_instead();  // before anything that a definition has just closed or opened
   return !is_over();
 }
 
@@ -106,6 +108,7 @@ void WhatIf::follow(const RecordedGroup& group, const AppliedGroup& applied) {
 
 Result<Retold> WhatIf::finish() {
   PAWL_TRY(fits_);
+  PAWL_TRY(all_held());
   PAWL_ASSERT(audited_.finish().has_value());
   audit_.conclude(machine_.state());
   retold_.findings = audit_.findings();
@@ -148,15 +151,16 @@ void WhatIf::take(Decided& decided) {
 
 bool WhatIf::is_changed_key(std::string_view key) const {
   return std::any_of(changes_.begin(), changes_.end(), [&](const Change& change) {
-    return change.key->name == key && (!change.undoes || *change.undoes <= heard_);
+    return change.key && change.key->name == key && (!change.undoes || *change.undoes <= heard_);
   });
 }
 
 /// Whether a change of a setting in the log does not happen in this story, which has another value from the beginning.
 bool WhatIf::is_omitted(const RecordedEvent& event) const {
+  if (is_held_instead(event.record())) return true;
   const auto* changed = event.record().event_as_SettingChanged();
   return changed && std::any_of(changes_.begin(), changes_.end(), [&](const Change& change) {
-           return !change.undoes && change.key->name == changed->key()->string_view();
+           return change.key && !change.undoes && change.key->name == changed->key()->string_view();
          });
 }
 
@@ -171,7 +175,8 @@ bool WhatIf::is_the_log_again(const State& recorded) const {
   const bool is_alike = retold_.turns.empty() && retold_.lost.empty() && retold_.waits.empty() && waiting_.empty();
   // These decide by when they were changed, too, not only by the value that is in force.
   const bool is_lasting = is_changed_key("reaper.interval_s") || is_changed_key("reconciler.interval_s") ||
-                          is_changed_key("reaper.finalizer_liveness");
+                          is_changed_key("reaper.finalizer_liveness") ||
+                          std::any_of(changes_.begin(), changes_.end(), [](const auto& each) { return each.held; });
   return is_alike && !is_lasting && machine_.state().digest() == recorded.digest();
 }
 
@@ -193,7 +198,7 @@ Result<void> WhatIf::apply_changes() {
   const Boot* daemon = machine_.state().boot_named(daemon_name);
   if (!daemon) return {};
   is_changed_ = true;
-  const auto begins = [](const Change& change) { return !change.undoes; };
+  const auto begins = [](const Change& change) { return change.key && !change.undoes; };
   if (std::none_of(changes_.begin(), changes_.end(), begins)) return {};
   const Requester requester{.boot = daemon->boot_id, .actor = "what-if", .key = {}, .request = {}};
   Group group;

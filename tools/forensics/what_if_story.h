@@ -72,6 +72,17 @@ class WhatIf {
   Result<void> apply_changes();
   void follow_settings(const RecordedEvent& event);
 
+  // Holds and freezes (what_if_holds.cc).
+
+  /// Whether the record says of a place when it is held, and this story says otherwise.
+  bool is_held_instead(const fb::Record& record) const;
+  /// Places this story's holds that begin up to a moment, each at its time.
+  void hold_until(TimeUs moment);
+  /// Plans this story's freezes, as soon as there is the pipeline and again after a definition.
+  void freeze_instead();
+  /// `malformed`: a place that this story holds is none of the log's.
+  Result<void> all_held() const;
+
   // Passes.
 
   void begin_passes();
@@ -156,9 +167,11 @@ class WhatIf {
   std::set<TaskId> parted_;  // tasks whose stories differ by now
   std::set<std::string> parted_keys_;
   std::map<JobId, TimeUs> waiting_;
-  std::vector<std::string> recorded_consequences_;  // of the log's current group
-  std::vector<std::string> consequences_;           // of the last group of this story
-  Result<void> fits_;                               // whether the changes fit every pipeline of the log
+  std::vector<std::string> recorded_consequences_;    // of the log's current group
+  std::vector<std::string> consequences_;             // of the last group of this story
+  Result<void> fits_;                                 // whether the changes fit every pipeline of the log
+  std::map<std::string, std::size_t> holds_placed_;   // by place: how many of its stretches have begun
+  std::map<std::string, std::string> holds_refused_;  // by place: why it could not be held
   Retold retold_;
 };
 

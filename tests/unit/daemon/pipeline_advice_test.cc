@@ -15,7 +15,7 @@ std::vector<std::string> advice(const std::string& text) {
   const auto read = parse_pipeline(text, "p.yaml", "/srv");
   EXPECT_TRUE(read) << read.error().message;
   std::vector<std::string> said;
-  for (const PipelineAdvice& each : advice_on(*read, "/bin"))
+  for (const PipelineAdvice& each : advice_on(*read, "/bin", {1'796'083'200 * us_per_s}))
     said.push_back(std::to_string(each.line) + ": " + each.what);
   return said;
 }
@@ -87,6 +87,24 @@ TEST(PipelineAdvice, a_path_of_its_own_is_where_a_program_is_looked_for) {
   EXPECT_EQ(advice(begin + "/none" + end).size(), 1u);
   EXPECT_TRUE(advice(begin + "'/none:/bin'" + end).empty());
   EXPECT_TRUE(advice(begin + "{from_daemon: OTHER}" + end).empty()) << "its value is unknown before the command starts";
+}
+
+const std::string up_to_freezes =
+    "name: x\nstages:\n  - {name: s, to: done}\ncalendar:\n  zone: Europe/Berlin\n  freezes:\n";
+
+TEST(PipelineAdvice, a_freeze_that_is_over_is_named) {
+  EXPECT_EQ(advice(up_to_freezes +
+                   "    - {from: 2026-11-01, until: 2026-11-30}\n    - {from: 2026-11-30, until: 2026-12-01}\n"),
+            (std::vector<std::string>{"7: the freeze '2026-11-01 to 2026-11-30' is over"}));
+}
+
+TEST(PipelineAdvice, a_local_time_that_comes_twice_or_never_is_told_as_it_is_read) {
+  EXPECT_EQ(advice(up_to_freezes + "    - {from: 2027-03-28 02:30, until: 2027-10-31 02:30}\n"),
+            (std::vector<std::string>{
+                "7: '2027-03-28 02:30' does not exist, as the clocks change; it is read as Sun 2027-03-28 03:00 "
+                "(2027-03-28T01:00:00.000000Z)",
+                "7: '2027-10-31 02:30' comes twice, as the clocks change; it is read as Sun 2027-10-31 02:30 "
+                "(2027-10-31T01:30:00.000000Z)"}));
 }
 
 }  // namespace

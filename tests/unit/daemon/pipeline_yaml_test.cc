@@ -120,6 +120,8 @@ TEST_P(PipelineYamlErrors, names_line_and_reason) {
   EXPECT_NE(read.error().message.find(GetParam().message), std::string::npos) << read.error().message;
 }
 
+#define PAWL_CALENDAR "name: x\nstages:\n  - {name: work, to: done}\n"
+
 INSTANTIATE_TEST_SUITE_P(
     All, PipelineYamlErrors,
     testing::Values(
@@ -230,8 +232,66 @@ INSTANTIATE_TEST_SUITE_P(
             "name: x\nagents:\n  w: {timeout_s: 6000}\nstages:\n  - {name: a, agent: w, to: done}\n",
             "p.yaml:5: stage 1 'a'"},
         Bad{"gate_is_text", "name: x\nstages:\n  - {name: a, to: done, gate: make}\n",
-            "p.yaml:3: the gate of stage 'a'"}),
+            "p.yaml:3: the gate of stage 'a'"},
+        Bad{"calendar_is_a_list", PAWL_CALENDAR "calendar: [a]\n", "p.yaml:4: the calendar is not a map"},
+        Bad{"calendar_unknown_key", PAWL_CALENDAR "calendar:\n  zone: UTC\n  windows: []\n",
+            "p.yaml:6: unknown key 'windows' in the calendar; it has zone, closed, open, freezes"},
+        Bad{"calendar_without_a_zone", PAWL_CALENDAR "calendar:\n  closed: []\n",
+            "p.yaml:5: the calendar has no 'zone': name the one that its times are in, such as Europe/Berlin"},
+        Bad{"calendar_of_nothing", PAWL_CALENDAR "calendar:\n  zone: UTC\n",
+            "p.yaml:5: the calendar has none of `closed`, `open` and `freezes`"},
+        Bad{"calendar_in_an_unknown_zone",
+            PAWL_CALENDAR "calendar:\n  closed: [{from: '22:00', until: '06:00'}]\n  zone: Europe/Berln\n",
+            "p.yaml:6: 'Europe/Berln' is not a zone of this machine's time zone database; did you mean "
+            "'Europe/Berlin'?"},
+        Bad{"calendar_of_an_unknown_stage",
+            PAWL_CALENDAR
+            "calendar:\n  zone: UTC\n  closed:\n    - from: 22:00\n      until: 06:00\n      stages: wrok\n",
+            "p.yaml:7: the calendar has the span 'every day 22:00 to 06:00', which names 'wrok', which is not a stage; "
+            "did you mean 'work'?"},
+        Bad{"calendar_that_never_opens",
+            PAWL_CALENDAR "calendar:\n  zone: UTC\n  closed: [{from: '00:00', until: '24:00'}]\n",
+            "p.yaml:5: the calendar never opens for stage 'work'"},
+        Bad{"freeze_that_ends_before_it_begins",
+            PAWL_CALENDAR "calendar:\n  zone: UTC\n  freezes:\n    - {from: 2026-12-24, until: 2026-12-01}\n",
+            "p.yaml:7: the calendar has the span '2026-12-24 to 2026-12-01', which ends before it begins"},
+        Bad{"freeze_with_days",
+            PAWL_CALENDAR
+            "calendar:\n  zone: UTC\n  freezes:\n    - {days: mon, from: 2026-12-24, until: 2026-12-26}\n",
+            "p.yaml:7: unknown key 'days' in a span in 'freezes' of the calendar; it has from, until, stages, reason"},
+        Bad{"span_without_an_end", PAWL_CALENDAR "calendar:\n  zone: UTC\n  open:\n    - from: mon 08:00\n",
+            "p.yaml:7: a span in 'open' of the calendar has no 'until'"},
+        Bad{"stages_of_a_span_are_empty",
+            PAWL_CALENDAR "calendar:\n  zone: UTC\n  open:\n    - {from: mon 08:00, until: fri 16:00, stages: []}\n",
+            "p.yaml:7: 'stages' of a span in 'open' of the calendar is an empty list: leave it out for all"}),
     [](const testing::TestParamInfo<Bad>& bad) { return bad.param.situation; });
+
+TEST(PipelineYaml, calendar_is_read_wherever_it_is_in_the_file) {
+  const Result<PipelineText> read = parse(R"(name: x
+calendar:
+  zone: Europe/Berlin
+  closed:
+    - {from: fri 16:00, until: mon 08:00, reason: the weekend}
+    - {days: [mon, tue-thu], from: 22:00, until: 06:00, stages: deploy}
+  open:
+    - {days: mon-fri, from: 9:00, until: 17:00, stages: [deploy]}
+  freezes:
+    - from: 2026-12-24
+      until: 2027-01-02
+      reason: holidays
+stages:
+  - {name: work, to: deploy}
+  - {name: deploy, to: done}
+)");
+  ASSERT_TRUE(read) << read.error().message;
+  const Calendar expected{.zone = "Europe/Berlin",
+                          .closed = {{.from = "fri 16:00", .until = "mon 08:00", .reason = "the weekend"},
+                                     {.days = "mon, tue-thu", .from = "22:00", .until = "06:00", .stages = {"deploy"}}},
+                          .open = {{.days = "mon-fri", .from = "9:00", .until = "17:00", .stages = {"deploy"}}},
+                          .freezes = {{.from = "2026-12-24", .until = "2027-01-02", .reason = "holidays"}}};
+  EXPECT_EQ(read->pipeline.calendar, expected);
+  EXPECT_EQ(read->freeze_lines, std::vector<int>{10});
+}
 
 TEST(PipelineYaml, aliases_cannot_make_a_short_file_long) {
   std::string text = "name: x\nagents:\n  a: {run: [&w '" + std::string(1000, 'w') + "'";

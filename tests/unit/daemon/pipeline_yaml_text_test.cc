@@ -123,6 +123,15 @@ TEST(YamlOfPipeline, any_sound_definition_is_read_again) {
     for (int i = number(0, 2); i > 0; --i) {
       pipeline.agents.push_back({names[static_cast<std::size_t>(i)], command(), number(1, 1000), env(), bound()});
     }
+    if (number(0, 2) == 0) {
+      pipeline.calendar = Calendar{.zone = "Europe/Berlin",
+                                   .closed = {{.days = number(0, 1) == 0 ? "mon , tue" : "",
+                                               .from = "22:00",
+                                               .until = "6:00",
+                                               .reason = text(9)}},
+                                   .open = {{.from = "mon 08:00", .until = "Friday 16:00"}},
+                                   .freezes = {{.from = "2026-12-24", .until = "2027-01-02T08:00", .reason = text(3)}}};
+    }
     const int stages = number(1, 3);
     for (int i = 0; i < stages; ++i) {
       Stage stage;

@@ -215,6 +215,11 @@ export const ready: Record<string, Ready> = {
     body: {
       name: world.fresh('small'),
       agents: [{ name: 'coder', run: ['make'], env: [{ name: 'CI', value: '1' }] }],
+      calendar: {
+        zone: 'UTC',
+        closed: [{ days: 'sat, sun', from: '00:00', until: '24:00', reason: 'the weekend', stages: ['build'] }],
+        freezes: [{ from: '2030-12-24', until: '2030-12-26 08:00' }],
+      },
       stages: [
         {
           name: 'build',

@@ -65,6 +65,13 @@ class IncidentsInAStory : public Story {
     event.result = result;
     ASSERT_EQ(ask("executor", event), Outcome::accepted);
   }
+  /// Time is that of the last record.
+  void note() {
+    fb::TaskNoteT event;
+    event.task = raw(task);
+    event.text = "still here";
+    ASSERT_EQ(ask("operator", event), Outcome::accepted);
+  }
   /// The job's next loss is its last.
   void spend_an_attempt(std::optional<std::int64_t> ttl_s = {}) {
     finish(fb::JobResult::retry);
@@ -111,6 +118,37 @@ class IncidentsInAStory : public Story {
 
   Streaks streaks;
 };
+
+TEST_F(IncidentsInAStory, a_hold_without_an_end_is_the_cause_of_what_stands_still) {
+  finish(fb::JobResult::retry);
+  fb::HoldPlacedT hold;
+  hold.place = "pipeline:delivery";
+  hold.reason = "the release train";
+  hold.until = plus_s(machine.now(), 60 * hour_s).us;
+  ASSERT_EQ(ask("operator", hold), Outcome::accepted);
+  wait(48 * hour_s);
+  note();
+  EXPECT_EQ(incident(), "") << "it is over at its time, as planned";
+  hold.until.reset();
+  ASSERT_EQ(ask("operator", hold), Outcome::accepted);
+  wait(48 * hour_s);
+  note();
+  EXPECT_TRUE(incident().starts_with(
+      "HoldPlaced: pipeline:delivery has been held by operator since this record: the release train"))
+      << incident();
+}
+
+TEST_F(IncidentsInAStory, a_calendar_that_no_daemon_planned_is_the_cause_of_what_stands_still) {
+  finish(fb::JobResult::retry);
+  Pipeline pipeline = default_pipeline();
+  pipeline.calendar = Calendar{.zone = "UTC", .closed = {{.from = "22:00", .until = "23:00"}}};
+  ASSERT_EQ(ask("operator", pipeline_event(pipeline)), Outcome::accepted);
+  wait(48 * hour_s);
+  note();
+  EXPECT_TRUE(incident().starts_with(
+      "PipelineDefined: this definition has a calendar that no daemon has planned, which freezes pipeline:delivery"))
+      << incident();
+}
 
 TEST_F(IncidentsInAStory, ceiling_that_was_set_low_is_the_cause) {
   spend_an_attempt();

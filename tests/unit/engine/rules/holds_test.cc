@@ -48,7 +48,7 @@ fb::FreezePlannedT freeze_planned(const std::vector<Window>& windows, const std:
     planned->stages = window.stages;
     event.windows.push_back(std::move(planned));
   }
-  event.planned_until = windows.empty() ? 1 : windows.back().until.us;
+  event.planned_until = plus_s(windows.empty() ? TimeUs{1} : windows.back().until, 3600).us;
   return event;
 }
 

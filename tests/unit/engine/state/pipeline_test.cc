@@ -68,6 +68,10 @@ TEST(Pipelines, survive_the_way_through_an_event) {
     each.agents[0].output_max_bytes = 65'536;
     stage(each, "review").gate->output_max_bytes = 65'537;
     merge.output_max_bytes = 65'538;
+    each.calendar = Calendar{.zone = "Europe/Berlin",
+                             .closed = {{.days = "mon-thu", .from = "22:00", .until = "06:00", .reason = "night"}},
+                             .open = {{.from = "mon 08:00", .until = "fri 16:00", .stages = {"deploy"}}},
+                             .freezes = {{.from = "2026-12-24", .until = "2027-01-02"}}};
   });
   const Proposal record = propose({.boot = "b", .actor = "a", .key = {}, .request = {}}, pipeline_event(pipeline));
   EXPECT_TRUE(pipeline_from(*record.record().event_as_PipelineDefined()) == pipeline);
@@ -99,6 +103,7 @@ TEST(Pipelines, differ_by_every_field) {
       [](Pipeline& each) { each.stages[4].steps[0].not_done_exit_codes = {3}; },
       [](Pipeline& each) { each.stages[4].steps[0].settle_s = 1; },
       [](Pipeline& each) { each.stages[4].steps[0].output_max_bytes = 65'536; },
+      [](Pipeline& each) { each.calendar = Calendar{.zone = "UTC"}; },
   };
   EXPECT_TRUE(default_pipeline() == default_pipeline());
   for (std::size_t i = 0; i < changes.size(); ++i) {

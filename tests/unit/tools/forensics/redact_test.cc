@@ -286,5 +286,19 @@ TEST(Redact, places_that_are_held_keep_their_kind_and_what_it_is_about) {
   EXPECT_EQ(redaction.text("FreezeWindow", "stages", "review"), "review");
 }
 
+TEST(Redact, calendars_keep_their_times_and_nothing_else) {
+  Redaction redaction;
+  const auto span = [&](const char* field, const std::string& text) {
+    return redaction.text("CalendarSpan", field, text);
+  };
+  EXPECT_EQ(span("days", "mon-thu, sat"), "mon-thu, sat");
+  EXPECT_EQ(span("from", "fri 16:00"), "fri 16:00");
+  EXPECT_EQ(span("until", "2026-12-26"), "2026-12-26");
+  EXPECT_EQ(span("from", "when Ada leaves"), "text-1") << "a form that is refused";
+  EXPECT_EQ(span("reason", "Ada's wedding"), "text-2");
+  EXPECT_EQ(span("stages", "review"), "review");
+  EXPECT_EQ(redaction.text("Calendar", "zone", "Europe/Berlin"), "Zone/zone-1");
+}
+
 }  // namespace
 }  // namespace pawl

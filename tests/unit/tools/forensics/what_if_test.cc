@@ -1,5 +1,6 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
 
@@ -331,6 +332,58 @@ TEST(WhatIf, what_cannot_be_asked_is_named) {
   EXPECT_EQ(refused({"--what-if", "reaper.enabled=true", log, "--data", log}),
             "pawl: replay: '" + log + "' or --data: which log?\n");
   EXPECT_EQ(refused({log, log}), "pawl: too many arguments: '" + log + "'\n");
+}
+
+/// A job that waits for a hold's end at 150 s and is claimed at 200 s; seconds are after 2026-01-01T00:00:00Z.
+constexpr const char* held_and_claimed = R"({"at":10,"do":{"type":"TaskCreated","work_item":"W","repo":"shop"}}
+{"at":50,"do":{"type":"HoldPlaced","place":"repo:shop","until":"2026-01-01T00:02:30Z"}}
+{"at":100,"do":{"type":"TaskNote","task":1,"text":"it waits"}}
+{"at":200,"do":{"type":"JobClaimed","job":1},"actor":"executor"}
+{"at":300,"do":{"type":"RunExited","job":1,"attempt":1,"exit_code":0},"actor":"monitor"}
+)";
+
+TEST(WhatIf, freeze_that_covers_a_claim_prevents_it) {
+  const TestFolder folder;
+  const std::string log = played(folder, held_and_claimed);
+  const json::value story = told(log, {"freeze:delivery=2026-01-01T00:03:00Z/2026-01-01T00:04:00Z"});
+  const json::value& turn = story.at("turns").at(0);
+  EXPECT_NE(
+      text(turn.at("changed")).find("held: pipeline:delivery is frozen until 2026-01-01T00:04:00.000000Z: what if"),
+      std::string::npos)
+      << json::serialize(turn);
+  EXPECT_TRUE(story.at("horizon").is_object());
+  const json::value elsewhere = told(log, {"freeze:delivery=2026-01-01T00:04:00Z/2026-01-01T00:05:00Z"});
+  EXPECT_TRUE(elsewhere.at("turns").as_array().empty()) << "it begins after the claim";
+}
+
+TEST(WhatIf, hold_is_moved_or_taken_away) {
+  const TestFolder folder;
+  const std::string log = played(folder, held_and_claimed);
+  for (const char* change : {"hold:repo:shop=", "hold:repo:shop=2026-01-01T00:00:20Z/2026-01-01T00:03:20Z"}) {
+    EXPECT_TRUE(told(log, {change}).at("turns").as_array().empty()) << change;
+  }
+  const json::value later = told(log, {"hold:repo:shop=2026-01-01T00:01:50Z/2026-01-01T00:03:21Z"});
+  EXPECT_EQ(later.at("turns").as_array().size(), 1u) << "it lasts until after the claim";
+  const json::value for_good = told(log, {"hold:task:1=2026-01-01T00:00:00Z/"});
+  EXPECT_EQ(for_good.at("turns").as_array().size(), 1u) << "it is placed as soon as there is the task";
+}
+
+TEST(WhatIf, holds_that_cannot_be_are_refused) {
+  const TestFolder folder;
+  const std::string log = played(folder, held_and_claimed);
+  const auto refused = [&](const std::string& change) {
+    const Ran ran = run_pawl({"replay", "--what-if", change, log});
+    EXPECT_EQ(ran.exit, 2) << change;
+    return ran.err;
+  };
+  const std::string hour = "=2026-01-01T00:00:00Z/2026-01-01T01:00:00Z";
+  EXPECT_NE(refused("freeze:dlivery" + hour).find("pipeline:dlivery cannot be held in this log"), std::string::npos);
+  EXPECT_NE(refused("hold:stage:nope" + hour).find("stage:nope cannot be held in this log: unknown_place"),
+            std::string::npos);
+  EXPECT_NE(refused("hold:shop" + hour).find("'hold:shop' is not freeze:PIPELINE"), std::string::npos);
+  EXPECT_NE(refused("freeze:delivery=soon").find("'soon' is not FROM/UNTIL"), std::string::npos);
+  EXPECT_NE(refused("freeze:delivery=2026-01-02T00:00:00Z/2026-01-01T00:00:00Z").find("ends before it begins"),
+            std::string::npos);
 }
 
 }  // namespace
