@@ -64,7 +64,7 @@ void append_items(std::string& out, const State& state, TimeUs now) {
                    .until = std::nullopt,
                    .seq = row.seq,
                    .is_freeze = true},
-                  row.planned_until, now, {});
+                  {}, row.planned_until, now, {});
     }
     std::size_t shown = 0;
     for (const FreezeWindow& window : row.windows) {

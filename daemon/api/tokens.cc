@@ -187,7 +187,7 @@ const TokenEntry* find_token(const Tokens& tokens, std::string_view token) {
 std::string line_of(const TokenEntry& entry) {
   std::string line = entry.name + " " + std::string(name(entry.role)) + " " + hex(entry.hash);
   if (entry.scope) line += " " + text_of(*entry.scope);
- for (std::size_t i = 0; i < entry.groups.size(); ++i) line += (i == 0 ? " groups=" : ",") + entry.groups[i];
+  for (std::size_t i = 0; i < entry.groups.size(); ++i) line += (i == 0 ? " groups=" : ",") + entry.groups[i];
   if (entry.until) line += " until=" + rfc3339(*entry.until);
   return line;
 }

@@ -42,8 +42,9 @@ struct TokenEntry {
 
 using Tokens = std::vector<TokenEntry>;
 
-/// Lines of `NAME ROLE HASH [repos=…] [agents=…] [leases=…] [groups=…] [until=…]`; empty lines and those that begin with '#' are
-/// skipped. `malformed` names file and line, but never shows the contents: they may contain a token by mistake.
+/// Lines of `NAME ROLE HASH [repos=…] [agents=…] [leases=…] [groups=…] [until=…]`; empty lines and those that begin
+/// with '#' are skipped. `malformed` names file and line, but never shows the contents: they may contain a token by
+/// mistake.
 Result<Tokens> parse_tokens(std::string_view text, const std::string& path);
 /// The same from a file; refuses one that others may write.
 Result<Tokens> read_tokens(const std::string& path);

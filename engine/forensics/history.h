@@ -50,7 +50,7 @@ struct LeaseTerm {
   bool was_unchecked = false;               // it was taken, or taken away, while ownership was off
   Mark ended;
   Mark acted_after;  // its owner's first record about it after it had ended, not counting a new request for it
-  Mark went_on;      // the first of these while it took itself for the holder: before it gave the lease back or had another
+  Mark went_on;  // the first of these while it took itself for the holder: before it gave the lease back or had another
   bool was_given_back = false;  // too late: it had ended already
 };
 

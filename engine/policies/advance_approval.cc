@@ -20,9 +20,9 @@ std::optional<AdvanceAnswer> AdvancePath::look_at_question() {
     }
   }
   // Who drives the steps from outside runs the gate too, so there is none to wait for: people are asked at once.
-  const bool is_driven_here =
-      std::all_of(stage_->steps.begin(), stage_->steps.end(),
-                  [this](const PipelineStep& step) { return is_done(step) || world_.can_run(step); });
+  const bool is_driven_here = std::all_of(stage_->steps.begin(), stage_->steps.end(), [this](const PipelineStep& step) {
+    return is_done(step) || world_.can_run(step);
+  });
   if (!question) return is_driven_here ? std::nullopt : std::optional(ask_people({}));
 
   if (const auto need = is_driven_here ? tree_need() : std::nullopt) {

@@ -10,9 +10,8 @@ namespace {
 
 /// Whether the question names the proposer, by its principal or by the name that the daemon knows it by.
 bool is_named(const ApprovalRow& question, std::string_view principal, const flatbuffers::String* as) {
-  return std::any_of(question.by.begin(), question.by.end(), [&](const std::string& name) {
-    return name == principal || (as && name == as->string_view());
-  });
+  return std::any_of(question.by.begin(), question.by.end(),
+                     [&](const std::string& name) { return name == principal || (as && name == as->string_view()); });
 }
 
 /// Refuses as `not_asked`; the detail says what became of the question.
@@ -83,13 +82,13 @@ Outcome apply_event(RuleContext& context, const fb::ApprovalGiven& event) {
   const auto said = std::find_if(question->said.begin(), question->said.end(), is_its_own);
   if (said != question->said.end() && event.approved()) return Outcome::already_said;
 
-  state.tasks.edit(task->id)
-      .approval->said.push_back({.principal = principal,
-                                 .as = event.as() ? std::optional(event.as()->str()) : std::nullopt,
-                                 .approved = event.approved(),
-                                 .reason = text_or_empty(event.reason()),
-                                 .seq = context.seq,
-                                 .said = context.now});
+  state.tasks.edit(task->id).approval->said.push_back(
+      {.principal = principal,
+       .as = event.as() ? std::optional(event.as()->str()) : std::nullopt,
+       .approved = event.approved(),
+       .reason = text_or_empty(event.reason()),
+       .seq = context.seq,
+       .said = context.now});
   return Outcome::accepted;
 }
 

@@ -20,8 +20,8 @@ const SaidRow* rejection(const ApprovalRow& question) {
 }
 
 std::uint64_t approvals_of(const ApprovalRow& question) {
-  return static_cast<std::uint64_t>(std::count_if(question.said.begin(), question.said.end(),
-                                                  [](const SaidRow& said) { return said.approved; }));
+  return static_cast<std::uint64_t>(
+      std::count_if(question.said.begin(), question.said.end(), [](const SaidRow& said) { return said.approved; }));
 }
 
 bool is_approved(const ApprovalRow& question) {

@@ -182,7 +182,8 @@ Problem approver_problem(const std::string& name) {
   for (const std::string_view head : kinds) {
     if (!name.starts_with(head)) continue;
     const std::string_view rest = std::string_view(name).substr(head.size());
-    const bool is_number = !rest.empty() && std::all_of(rest.begin(), rest.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool is_number =
+        !rest.empty() && std::all_of(rest.begin(), rest.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (!rest.empty() && rest.size() <= limits::name_bytes_max && (head != "uid:" || is_number)) return std::nullopt;
   }
   return "names '" + name + "' as one who may approve; it must be token:NAME, uid:NUMBER, user:NAME or group:NAME";
@@ -203,8 +204,8 @@ Problem approval_problem(const Stage& stage, const Approval& approval) {
   }
   const bool has_group = std::any_of(approval.by.begin(), approval.by.end(),
                                      [](const std::string& name) { return name.starts_with("group:"); });
-  const auto most = has_group ? static_cast<std::int64_t>(limits::approvers_max)
-                              : static_cast<std::int64_t>(approval.by.size());
+  const auto most =
+      has_group ? static_cast<std::int64_t>(limits::approvers_max) : static_cast<std::int64_t>(approval.by.size());
   if (approval.need < 1 || approval.need > most) {
     return "needs " + std::to_string(approval.need) + " approvals; the range is 1 to " + std::to_string(most) +
            (has_group ? "" : ", which is how many may approve");
@@ -438,7 +439,9 @@ bool equal(const Agent& left, const Agent& right) {
 
 bool equal(const std::optional<Gate>& left, const std::optional<Gate>& right) {
   if (left.has_value() != right.has_value()) return false;
-  const auto all = [](const Gate& gate) { return std::tie(gate.run, gate.timeout_s, gate.env, gate.output_max_bytes, gate.approve); };
+  const auto all = [](const Gate& gate) {
+    return std::tie(gate.run, gate.timeout_s, gate.env, gate.output_max_bytes, gate.approve);
+  };
   return !left || all(*left) == all(*right);
 }
 

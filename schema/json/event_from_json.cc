@@ -78,11 +78,8 @@ struct NumberDefault {
   std::int64_t value;
 };
 constexpr NumberDefault number_defaults[] = {
-    {"Agent", "timeout_s", 1800},
-    {"Gate", "timeout_s", 300},
-    {"Step", "timeout_s", 900},
-    {"Approval", "need", 1},
-    {"Approval", "on_timeout", 0},  // block
+    {"Agent", "timeout_s", 1800},    {"Gate", "timeout_s", 300},    {"Step", "timeout_s", 900},
+    {"Approval", "need", 1},         {"Approval", "on_timeout", 0},  // block
     {"JobReaped", "lease_token", 0},
 };
 

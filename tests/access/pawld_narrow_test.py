@@ -120,7 +120,8 @@ class Narrow(WithTokens):
             for number in ("1", "3"):
                 target = path.replace("{id}", number).replace("{repo}", OUTSIDE)
                 body = {"transition": {"to": "done", "expected_version": 1}, "resolve": {"step": "s", "happened": True},
-                        "note": {"text": "n"}, "override": {"reason": "r"}, "gate": {"gate": "work", "version": 1, "passed": True},
+                        "note": {"text": "n"}, "override": {"reason": "r"},
+                        "approval": {"version": 1, "approved": True}, "priority": {"priority": 1}, "gate": {"gate": "work", "version": 1, "passed": True},
                         "steps": {"type": "StepStarted", "version": 1, "step": "s"}, "renew": {"attempt": 1},
                         "started": {"attempt": 1, "pid": 1, "pid_start": 1}, "exited": {"attempt": 1, "exit_code": 0},
                         "finished": {"attempt": 1, "result": "failed"}}.get(path.rsplit("/", 1)[1], {})
@@ -221,12 +222,12 @@ class Keeping(WithTokens):
         self.add("old", "--role", "read")
         self.file.write_text(self.file.read_text(encoding="utf-8").rstrip("\n") + " until=2020-01-01T00:00:00Z\n",
                              encoding="utf-8")
-        row = {"name": "ci", "role": "work", "repos": ["shop", "team/*"], "agents": [], "leases": ["deploy:"],
+        row = {"name": "ci", "role": "work", "repos": ["shop", "team/*"], "agents": [], "leases": ["deploy:"], "groups": [],
                "until": "2999-01-01T00:00:00.000000Z", "ended": False}
         self.assertEqual(made, row)
         self.assertEqual(said(), said("list"))
         self.assertEqual(said("list"), {"items": [row, {"name": "old", "role": "read", "repos": [], "agents": [], "leases": [],
-                                                        "until": "2020-01-01T00:00:00.000000Z", "ended": True}]})
+                                                        "groups": [], "until": "2020-01-01T00:00:00.000000Z", "ended": True}]})
         self.serve()
         self.assertEqual(self.status("ci"), 200)
         self.assertEqual(said("revoke", "old"), {"name": "old", "last": False})

@@ -21,8 +21,7 @@ struct Looked {
 };
 
 Result<Looked> looked_at(Client& client, std::uint64_t task, const Arguments& arguments) {
-  const json::value answer =
-      PAWL_TRY(call(client, {.method = "GET", .path = "/v1/tasks/" + std::to_string(task)}));
+  const json::value answer = PAWL_TRY(call(client, {.method = "GET", .path = "/v1/tasks/" + std::to_string(task)}));
   const json::value& row = part_of(answer, "task");
   const json::value& question = part_of(row, "approval");
   if (!question.is_object() || question.get_object().empty() || cell(question, "version") == "-") {
@@ -63,8 +62,7 @@ Exit answer(const Arguments& arguments, bool approves) {
     append_json_text(body, *reason);
   }
   return run_call(
-      arguments,
-      {.method = "POST", .path = "/v1/tasks/" + std::to_string(task->id) + "/approval", .body = body + '}'},
+      arguments, {.method = "POST", .path = "/v1/tasks/" + std::to_string(task->id) + "/approval", .body = body + '}'},
       [&](const json::value& given) {
         return std::string(approves ? "approved" : "rejected") + ", seq " + cell(given, "seq") + ": version " +
                looked->version + (looked->head.empty() ? "" : " at " + printable(looked->head)) + " of " +

@@ -258,7 +258,8 @@ Result<ScriptLine> read_line(std::string_view words, std::uint64_t number, TimeU
   if (!value.is_object()) return malformed("a line must be an object");
   const json::object& object = value.get_object();
   PAWL_TRY(only(object, "a line",
-                {"at", "at_us", "actor", "boot", "principal", "do", "group", "set", "world", "tick", "restart", "show", "expect"}));
+                {"at", "at_us", "actor", "boot", "principal", "do", "group", "set", "world", "tick", "restart", "show",
+                 "expect"}));
   ScriptLine line;
   line.number = number;
   const std::int64_t at = PAWL_TRY(integer_in(object, "at", 0, at_max));
@@ -317,8 +318,11 @@ Result<Group> group_of(const ScriptLine& line, const Speakers& speakers, const R
     }
     return group;
   }
-  const Requester requester{
-      .boot = line.boot.empty() ? speakers.boot : line.boot, .actor = line.actor, .key = {}, .request = {}, .principal = line.principal};
+  const Requester requester{.boot = line.boot.empty() ? speakers.boot : line.boot,
+                            .actor = line.actor,
+                            .key = {},
+                            .request = {},
+                            .principal = line.principal};
   for (const json::object& event : line.events) {
     group.push_back(PAWL_TRY(proposal_of(event, requester, speakers, references)));
   }

@@ -97,12 +97,11 @@ stages:
 )");
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(*read->pipeline.stages[0].gate->approve, (Approval{.by = {"token:ann"}}));
-  EXPECT_EQ(*read->pipeline.stages[1].gate->approve,
-            (Approval{.by = {"token:ann", "user:bob", "group:release"},
-                      .need = 2,
-                      .not_submitter = true,
-                      .timeout_s = 60,
-                      .on_timeout = ApprovalTimeout::roll_back}));
+  EXPECT_EQ(*read->pipeline.stages[1].gate->approve, (Approval{.by = {"token:ann", "user:bob", "group:release"},
+                                                               .need = 2,
+                                                               .not_submitter = true,
+                                                               .timeout_s = 60,
+                                                               .on_timeout = ApprovalTimeout::roll_back}));
 }
 
 struct Bad {
@@ -173,7 +172,8 @@ INSTANTIATE_TEST_SUITE_P(
             "name: x\nstages:\n  - name: s\n    gate:\n      approve: {by: a, on_timeout: block}\n    to: done\n",
             "p.yaml:5: 'approve' of the gate of stage 's' has an 'on_timeout', but no 'timeout_s'"},
         Bad{"approve_end_is_none",
-            "name: x\nstages:\n  - name: s\n    gate:\n      approve: {by: a, timeout_s: 9, on_timeout: approve}\n    to: done\n",
+            "name: x\nstages:\n  - name: s\n    gate:\n      approve: {by: a, timeout_s: 9, on_timeout: approve}\n    "
+            "to: done\n",
             "is 'approve'; use block or roll_back"},
         Bad{"stages_is_a_map", "name: x\nstages: {a: b}\n", "p.yaml:2: 'stages' is not a list"},
         Bad{"stage_is_text", "name: x\nstages:\n  - a\n", "p.yaml:3: a stage is not a map"},

@@ -139,9 +139,8 @@ TEST(YamlOfPipeline, any_sound_definition_is_read_again) {
       if (!pipeline.agents.empty() && number(0, 1) == 0) stage.agent = pipeline.agents[0].name;
       if (number(0, 1) == 0) stage.gate = Gate{command(), number(1, 300), env(), bound()};
       if (stage.gate && number(0, 1) == 0) {
-        stage.gate->approve = Approval{.by = {"token:ann", "user:" + text(3) + "x"},
-                                       .need = number(1, 2),
-                                       .not_submitter = number(0, 1) == 0};
+        stage.gate->approve = Approval{
+            .by = {"token:ann", "user:" + text(3) + "x"}, .need = number(1, 2), .not_submitter = number(0, 1) == 0};
         if (number(0, 1) == 0) stage.gate->approve->timeout_s = number(1, 9);
       }
       stage.to = i + 1 == stages ? "done" : names[static_cast<std::size_t>(i + 5)];

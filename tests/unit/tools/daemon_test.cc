@@ -261,7 +261,8 @@ TEST_F(AgainstDaemon, what_is_stuck_is_shown_and_the_reaper_can_be_sent) {
   const Ran stuck = pawl({"stuck"});
   EXPECT_EQ(stuck.exit, 0) << stuck.err;
   EXPECT_TRUE(stuck.out.starts_with("task 1  W-1 of shop, on analysis: unclaimed\n")) << stuck.out;
-  EXPECT_NE(stuck.out.find("\n  job 1 waits to be claimed for agent 'analyst', since 20"), std::string::npos)
+  EXPECT_NE(stuck.out.find("\n  job 1 waits to be claimed for agent 'analyst'; it is next, since 20"),
+            std::string::npos)
       << stuck.out;
   EXPECT_NE(stuck.out.find("\n  try: start a worker that claims jobs for agent 'analyst'\n"), std::string::npos)
       << stuck.out;
@@ -382,8 +383,9 @@ TEST_F(AgainstDaemon, the_queue_is_shown) {
   const Ran ran = pawl({"queue"});
   EXPECT_EQ(ran.exit, 0) << ran.err;
   EXPECT_NE(ran.out.find("live 1: analysis 1; done 0, cancelled 0\n"), std::string::npos) << ran.out;
-  EXPECT_NE(ran.out.find("queued 1\njob  item         stage     agent    waits"), std::string::npos) << ran.out;
-  EXPECT_NE(ran.out.find("a claim\n"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("queued 1\njob  item         stage     agent    priority  waits"), std::string::npos)
+      << ran.out;
+  EXPECT_NE(ran.out.find("a claim  0\n"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("reaper      on, every 60 s, not yet"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("refused none; evicted none\n"), std::string::npos) << ran.out;
   EXPECT_EQ(ran.out.find("running 0"), std::string::npos) << "empty groups are not shown";

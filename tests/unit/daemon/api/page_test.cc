@@ -100,8 +100,9 @@ class PageRoutes : public Served {
     const auto line = [](const std::string& name, const std::string& role, const std::string& further) {
       return name + " " + role + " " + hex(hash_of_token(name)) + further + "\n";
     };
-    access.replace(parse_tokens(line("reader", "read", "") + line("narrow", "operate", " repos=shop groups=release,ops"),
-                                "file").value());
+    access.replace(
+        parse_tokens(line("reader", "read", "") + line("narrow", "operate", " repos=shop groups=release,ops"), "file")
+            .value());
     services_access = &access;
     restart();
   }

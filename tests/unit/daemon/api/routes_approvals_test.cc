@@ -1,12 +1,11 @@
 // The answer to a gate's question over HTTP: who counts as whom.
-#include "daemon/api/other_names.h"
-
 #include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "daemon/api/other_names.h"
 #include "tests/unit/daemon/served.h"
 
 namespace pawl {
@@ -48,7 +47,8 @@ TEST_F(ApprovalRoutes, the_answer_is_recorded_with_who_gave_it) {
 
 TEST_F(ApprovalRoutes, what_was_not_looked_at_is_not_approved) {
   ask(R"(["uid:)" + std::to_string(::getuid()) + R"("])");
-  EXPECT_EQ(post("/v1/tasks/1/approval", R"({"version":1,"approved":true})", {.peer_uid = ::getuid()}).code(), "stale_head");
+  EXPECT_EQ(post("/v1/tasks/1/approval", R"({"version":1,"approved":true})", {.peer_uid = ::getuid()}).code(),
+            "stale_head");
   EXPECT_EQ(post("/v1/tasks/1/approval", R"({"version":2,"head":"c1","approved":true})").code(), "version_conflict");
   EXPECT_EQ(post("/v1/tasks/1/approval", R"({"version":1,"head":"c1"})").code(), "malformed");
   EXPECT_EQ(answer(R"("approved":true,"as":"group:release")").code(), "malformed") << "the daemon says who that is";
@@ -59,7 +59,8 @@ TEST_F(ApprovalRoutes, what_was_not_looked_at_is_not_approved) {
 TEST_F(ApprovalRoutes, a_user_of_the_socket_counts_by_name_and_by_group) {
   const passwd* user = ::getpwuid(::getuid());
   ASSERT_NE(user, nullptr);
-  for (const std::string& name : {"user:" + std::string(user->pw_name), "group:" + std::string(::getgrgid(user->pw_gid)->gr_name)}) {
+  for (const std::string& name :
+       {"user:" + std::string(user->pw_name), "group:" + std::string(::getgrgid(user->pw_gid)->gr_name)}) {
     const std::vector<std::string> names = other_names({.principal = "uid:" + std::to_string(::getuid())});
     EXPECT_NE(std::find(names.begin(), names.end(), name), names.end()) << name;
   }

@@ -259,8 +259,9 @@ TEST_F(Approvals, definition_names_those_who_may_and_can_be_met) {
   const std::string head = "stage 1 'analysis' has a gate that ";
   EXPECT_EQ(problem({.by = {"token:ann"}}), "");
   EXPECT_EQ(problem({}), head + "needs an approval, but names none who may give it (`by`)");
-  EXPECT_EQ(problem({.by = {"ann"}}), head + "names 'ann' as one who may approve; it must be token:NAME, uid:NUMBER, "
-                                             "user:NAME or group:NAME");
+  EXPECT_EQ(problem({.by = {"ann"}}), head +
+                                          "names 'ann' as one who may approve; it must be token:NAME, uid:NUMBER, "
+                                          "user:NAME or group:NAME");
   EXPECT_NE(problem({.by = {"uid:ann"}}), "");
   EXPECT_NE(problem({.by = {"token:"}}), "");
   EXPECT_EQ(problem({.by = {"token:ann", "token:ann"}}), head + "names 'token:ann' twice among those who may approve");
