@@ -134,7 +134,7 @@ class Crowd {
       case 4: {
         fb::RunExitedT event;
         event.job = job;
-        event.attempt = attempt + 1;
+        event.attempt = attempt + attempts_ahead;
         event.exit_code = 1;
         return propose_group(requester, event);
       }

@@ -172,19 +172,19 @@ class Fool {
       case 6: {
         fb::RunStartedT event;
         event.job = job;
-        event.attempt = attempt + 1;
+        event.attempt = attempt + attempts_ahead;
         return propose_group(requester, event);
       }
       case 7: {
         fb::RunExitedT event;
         event.job = job;
-        event.attempt = attempt + 1;
+        event.attempt = attempt + attempts_ahead;
         return propose_group(requester, event);
       }
       case 8: {
         fb::JobFinishedT event;
         event.job = job;
-        event.attempt = attempt + 1;
+        event.attempt = attempt + attempts_ahead;
         event.result = fb::JobResult::failed;
         return propose_group(requester, event);
       }
@@ -316,7 +316,7 @@ class Fool {
       case 24: {
         fb::JobReapedT event;
         event.job = job;
-        event.attempt = attempt + 1;
+        event.attempt = attempt + attempts_ahead;
         event.tier = fb::Tier::pid_dead;
         event.outcome = fb::JobResult::retry;
         return propose_group(requester, event);
@@ -364,7 +364,7 @@ class Fool {
         transition.expected_version = version + 1;
         fb::JobReapedT event;
         event.job = live && is_leased(*live) ? job : job + 1000;
-        event.attempt = attempt + 1;
+        event.attempt = attempt + attempts_ahead;
         event.tier = fb::Tier::finalizer_dead;
         event.outcome = fb::JobResult::done;
         return propose_group(requester, transition, event);

@@ -221,6 +221,8 @@ struct DataFolder {
 constexpr const char* operators = "uid:1000";
 constexpr const char* webhooks = "webhook:github";
 constexpr const char* liars = "token:liar";
+/// A report that must be refused names an attempt so far ahead that no claim makes it the running one meanwhile.
+constexpr std::uint64_t attempts_ahead = 1000;
 
 /// The reason for an unblock by an operator who has looked at the targets after a restore.
 constexpr std::string_view word_after_restore = "looked at";
