@@ -64,7 +64,7 @@ constexpr NamedShape shapes[] = {
       "jobs": {"queued": "integer", "running": "integer", "max_concurrency": "integer", "serial_per_repo": "flag"},
       "running": ["#RunningJob"],
       "queued": [{"id": "integer", "task": "integer", "agent": "text", "stage": "text", "queued_at": "time",
-                  "reason": "text?", "work_item": "text", "repo": "text"}],
+                  "reason": "text?", "priority": "integer", "ahead": "integer?", "work_item": "text", "repo": "text"}],
       "blocked": [{"task": "integer", "stage": "text", "reason": "text", "work_item": "text", "repo": "text"}],
       "reaper": {"enabled": "flag", "interval": "integer", "interval_s": "integer", "last_run_ts": "time?",
                  "last_run_age_s": "integer", "oldest_past_ceiling_s": "integer", "reaped_total": "integer",

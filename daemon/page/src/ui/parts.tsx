@@ -88,7 +88,8 @@ export function Loading({ what }: { what: string }): JSX.Element {
   );
 }
 
-/// A modal dialog of the browser: it holds the focus, ends with Escape, and gives the focus back.
+/// A modal dialog of the browser: it holds the focus, ends with Escape, and gives the focus back. It is about what is
+/// behind it, so it ends, too, when the reader goes elsewhere ("back" is not behind it).
 export function Dialog({
   title,
   close,
@@ -104,7 +105,9 @@ export function Dialog({
     const before = document.activeElement;
     const shown = dialog.current;
     shown?.showModal();
+    window.addEventListener('hashchange', close);
     return () => {
+      window.removeEventListener('hashchange', close);
       shown?.close(); // until then, nothing outside can have the focus
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };

@@ -164,7 +164,10 @@ const tasks: Record<string, Case[]> = {
   'POST /v1/tasks/{id}/priority': [
     asks('a time', 200, async (world) => onTask(await world.submit(), 'priority', { not_before: in2099, reason: 'r' })),
     asks('no time', 200, async (world) => onTask(await world.putOff(), 'priority', { clear_not_before: true })),
-    asks('malformed', 400, async (world) => onTask(await world.submit(), 'priority', { reason: 'r' })),
+    asks('malformed', 400, async (world) => ({
+      request: onTask(await world.submit(), 'priority', { reason: 'r' }),
+      how: { unknowable: 'it is about three fields, of which one is needed' },
+    })),
     asks('terminal', 409, async (world) => onTask(await world.cancelled(), 'priority', { priority: 5 })),
     asks('bad_priority', 422, async (world) => onTask(await world.submit(), 'priority', { priority: 101 })),
     asks('bad_time', 422, async (world) =>
