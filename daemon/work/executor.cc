@@ -188,14 +188,7 @@ void Executor::Impl::run() {
       next_claim = no_deadline;
       jobs_changed = true;
     }
-    for (auto waits = waiting_for_outside.begin(); waits != waiting_for_outside.end();) {
-      if (now < waits->second) {
-        ++waits;
-        continue;
-      }
-      flagged.insert(waits->first);
-      waits = waiting_for_outside.erase(waits);
-    }
+    while (const auto due = alarms.take_due(now)) flagged.insert(*due);
     std::set<TaskId> tasks = std::exchange(flagged, {});
     const std::set<JobId> jobs = std::exchange(flagged_jobs, {});
     std::set<TaskId> ended = std::exchange(finished, {});
@@ -231,21 +224,21 @@ void Executor::Impl::run() {
     if (pause_end && log_time >= *pause_end) jobs_changed = true;
     const auto news = [&]() PAWL_REQUIRES(mutex) {
       return stopping || jobs_changed || settings_changed || holds_changed || !flagged.empty() ||
-             !flagged_jobs.empty() || !finished.empty() || !exited.empty() || previous_seen_to || outside_changed ||
+             !flagged_jobs.empty() || !finished.empty() || !exited.empty() || previous_seen_to || alarms_changed ||
              (previous_changed && !is_seeing_to_previous);
     };
     if (!orphans.empty() && system.now() >= next_orphans) {
       next_orphans = system.now() + orphans_again;
       if (!std::exchange(retrying_orphans, true)) workers->post([this] { retry_orphans(); });
     }
-    previous_seen_to = outside_changed = false;
+    previous_seen_to = alarms_changed = false;
     if ((previous_changed || system.now() >= next_previous) && !std::exchange(is_seeing_to_previous, true)) {
       previous_changed = false;
       previous_thread->post([this] { see_to_previous(); });
     }
     const bool looks_at_previous = !is_seeing_to_previous && next_previous != no_deadline;
-    Deadline next = std::min({next_pass, next_claim, looks_at_previous ? next_previous : no_deadline});
-    for (const auto& [task, until] : waiting_for_outside) next = std::min(next, until);
+    Deadline next =
+        std::min({next_pass, next_claim, looks_at_previous ? next_previous : no_deadline, alarms.next(no_deadline)});
     for (const auto& [job, entry] : preparations) {
       if (!entry.ended) continue;
       next = std::min(next, entry.until);

@@ -49,7 +49,7 @@ void Executor::Impl::note_repo(const fb::Record& record) {
     entry.is_outdated = true;
     entry.until = std::min(entry.until, now);
   }
-  for (auto& [task, until] : waiting_for_outside) until = std::min(until, now);
+  alarms.ring_all();
 }
 
 void Executor::find_branch(const std::string& repo, const std::string& branch, std::function<void(FoundBranch)> done) {

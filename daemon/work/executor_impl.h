@@ -16,6 +16,7 @@
 #include "daemon/work/process_run.h"
 #include "daemon/work/real_world.h"
 #include "daemon/work/system.h"
+#include "daemon/work/task_alarms.h"
 #include "store/os/mutex.h"
 
 namespace pawl {
@@ -164,6 +165,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   std::optional<Claim> claim(JobId job);
   /// When a variable that cannot be read is tried again, as an origin is.
   static constexpr std::chrono::seconds variable_again{2};
+  static constexpr std::chrono::hours alarm_max{24};  // later ones are set again then
   void run_job(Running& entry, const Claim& claim);
   /// Runs the process, from its start to the record of its exit. False if the daemon ends meanwhile, or the attempt is
   /// no longer ours.
@@ -237,6 +239,7 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
   std::optional<Boot> starter_of(const StepKey& place);
   /// The reconciler's work for one task, on a thread of `workers`.
   void drive(TaskId task);
+  void wait_until(TaskId task, std::optional<TimeUs> log_time_then);
   /// What to do with a task that is already being driven.
   enum class IfDriven {
     enough,  // nothing: its driver looks at it anyway
@@ -352,9 +355,9 @@ struct Executor::Impl : std::enable_shared_from_this<Executor::Impl> {
 
   std::map<JobId, Running> running PAWL_GUARDED_BY(mutex);           // nodes stay where they are
   std::map<JobId, Preparation> preparations PAWL_GUARDED_BY(mutex);  // the same
-  /// Tasks whose path gave up for lack of an origin or a variable, and when to try again.
-  std::map<TaskId, Deadline> waiting_for_outside PAWL_GUARDED_BY(mutex);
-  bool outside_changed PAWL_GUARDED_BY(mutex) = false;  // so the next look has a new time
+  /// Tasks whose path gave up for lack of an origin or a variable, or waits for the end of a hold or of a question.
+  TaskAlarms alarms PAWL_GUARDED_BY(mutex);
+  bool alarms_changed PAWL_GUARDED_BY(mutex) = false;  // so the next look has a new time
   std::map<std::string, std::vector<BranchAsk>> branch_asks
       PAWL_GUARDED_BY(mutex);  // by repository: those that no query is answering yet
   std::map<JobId, std::vector<std::string>> orphans PAWL_GUARDED_BY(mutex);  // runs not known to be gone

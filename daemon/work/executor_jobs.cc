@@ -381,6 +381,7 @@ Executor::Impl::Monitored Executor::Impl::monitor(JobId job, std::uint64_t attem
   // reconciler crosses the edge afterwards.
   if (answer.awaited == Awaited::hold || answer.awaited == Awaited::approval) {
     finish_job(job, attempt, fb::JobResult::done);
+    wait_until(seen->task, answer.until);
     return Monitored::finished;
   }
   // Its edge has steps that only an external driver can start: it must find the job running, and ends it.

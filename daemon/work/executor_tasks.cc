@@ -90,6 +90,17 @@ void Executor::Impl::post_drive(TaskId task, IfDriven if_driven) {
   });
 }
 
+/// The reconciler tries again then; a pass of it may come before.
+void Executor::Impl::wait_until(TaskId task, std::optional<TimeUs> log_time_then) {
+  if (!log_time_then) return;
+  // A little later than that: what is a moment too early would be tried again and again.
+  const auto left = std::chrono::microseconds(log_time_then->us - desk.now().us) + std::chrono::milliseconds(1);
+  const MutexLock lock(mutex);
+  alarms.set(task, system.now() + std::min<std::chrono::microseconds>(left, alarm_max));
+  alarms_changed = true;
+  wake->notify();
+}
+
 void Executor::Impl::drive(TaskId task) {
   const std::optional<TaskView> view = desk.view(task);
   const Stage* stage = view ? view->stage() : nullptr;
@@ -108,10 +119,11 @@ void Executor::Impl::drive(TaskId task) {
   const bool waits_for_origin = awaited == Awaited::origin;
   const bool waits_for_variable = awaited == Awaited::variable;
   const Deadline next_try = waits_for_variable ? system.now() + variable_again : weather.next_try(view->task.repo);
+  if (done.answer) wait_until(task, done.answer->until);
   const MutexLock lock(mutex);
   if (waits_for_origin || waits_for_variable) {
-    waiting_for_outside.insert_or_assign(task, next_try);
-    outside_changed = true;
+    alarms.set(task, next_try);
+    alarms_changed = true;
   }
   if (awaited == Awaited::gate) flagged.insert(task);
   if (waits_for_origin || waits_for_variable || !flagged.empty()) wake->notify();

@@ -57,18 +57,19 @@ AdvanceAnswer AdvancePath::run() {
   if (is_committed(view_->task) && committed_to(view_->task) != stage_->to) {
     return end(AdvanceResult::committed, name(Outcome::committed));
   }
-  if (view_->is_early_at(machine_.now())) {
-    return end(AdvanceResult::waiting, std::string(name(Outcome::not_yet)) + ": " + early_in_words(view_->task),
-               Awaited::hold);
-  }
-  if (const HeldBy* held = view_->held_at(machine_.now())) {
-    return end(AdvanceResult::waiting, std::string(name(Outcome::held)) + ": " + in_words(*held), Awaited::hold);
-  }
   // Do not run gates or steps next to a process that may still write to the files they read.
   if (view_->is_barred && !is_committed(view_->task)) {
     return end(AdvanceResult::waiting, name(Outcome::previous_alive), Awaited::previous);
   }
   if (is_agent_at_work()) return end(AdvanceResult::waiting, "agent_at_work", Awaited::agent);
+  if (const auto refusal = heed_people()) return *refusal;
+  if (view_->is_early_at(machine_.now())) {
+    return wait(std::string(name(Outcome::not_yet)) + ": " + early_in_words(view_->task), Awaited::hold,
+                view_->task.not_before);
+  }
+  if (const HeldBy* held = view_->held_at(machine_.now())) {
+    return wait(std::string(name(Outcome::held)) + ": " + in_words(*held), Awaited::hold, held->until);
+  }
   if (const auto refusal = look_at_question()) return *refusal;
   if (const auto refusal = ask_origin()) return *refusal;
   if (const auto refusal = need_variables()) return *refusal;
@@ -365,6 +366,12 @@ AdvanceAnswer AdvancePath::end(AdvanceResult result, std::string_view reason, Aw
   }
   AdvanceAnswer given = answer(result, reason);
   given.awaited = awaited;
+  return given;
+}
+
+AdvanceAnswer AdvancePath::wait(std::string_view reason, Awaited awaited, std::optional<TimeUs> until) {
+  AdvanceAnswer given = end(AdvanceResult::waiting, reason, awaited);
+  given.until = until;
   return given;
 }
 

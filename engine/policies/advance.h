@@ -75,6 +75,8 @@ enum class Awaited {
 struct AdvanceAnswer {
   AdvanceResult result = AdvanceResult::waiting;
   Awaited awaited = Awaited::nothing;
+  /// When what it waits for ends by itself, by the log's time: no record says so. None: it does not, or is not known.
+  std::optional<TimeUs> until = std::nullopt;
   Seq seq{};                            // of the path's last record; 0 if it made none
   Outcome outcome = Outcome::accepted;  // the refusal that ended the path, if any
   std::string reason;                   // for people: "lease", "in_hand", "no_command", "moved_on", …

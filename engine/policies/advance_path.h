@@ -75,8 +75,10 @@ class AdvancePath {
   std::optional<AdvanceAnswer> ask_gate();
 
   // People's words.
-  /// Before anything is taken: ends the path if a question is rejected, out of time, or still open for what the task is
-  /// at. So one that is open for days costs neither a lease nor a record nor a run of the gate.
+  /// Goes back, or blocks, if a question is rejected or out of time. No hold keeps a task from that.
+  std::optional<AdvanceAnswer> heed_people();
+  /// Before anything is taken: ends the path if a question is still open for what the task is at. So one that is open
+  /// for days costs neither a lease nor a record nor a run of the gate.
   std::optional<AdvanceAnswer> look_at_question();
   /// Whether the worktree is still at the commit in question. Touches nothing.
   bool is_about_this(const ApprovalRow& question, const TreeAnswer& tree) const;
@@ -135,6 +137,8 @@ class AdvancePath {
   AdvanceAnswer refused(const Decision& decision);
   /// Releases the leases one by one: one that was reclaimed meanwhile must not prevent the release of the other.
   AdvanceAnswer end(AdvanceResult result, std::string_view reason, Awaited awaited = Awaited::nothing);
+  /// Ends because of what the time may end.
+  AdvanceAnswer wait(std::string_view reason, Awaited awaited, std::optional<TimeUs> until);
   AdvanceAnswer answer(AdvanceResult result, std::string_view reason) const;
   void add_job_end(Group& group, fb::JobResult result) const;
   void add_releases(Group& group) const;

@@ -183,8 +183,8 @@ class Keeping(WithTokens):
         self.serve()
         self.assertEqual((self.status("was"), self.status("is")), (401, 200))
         listed = self.pawl("tokens", "--file", self.file).stdout
-        self.assertRegex(listed, r"was +read +- +2020-01-01T00:00:00.000000Z \(ended\)")
-        self.assertRegex(listed, r"is +read +- +2999-01-01T00:00:00.000000Z\n")
+        self.assertRegex(listed, r"was +read +- +- +2020-01-01T00:00:00.000000Z \(ended\)")
+        self.assertRegex(listed, r"is +read +- +- +2999-01-01T00:00:00.000000Z\n")
         self.assertNotRegex(listed, r"[0-9a-f]{64}")
 
     def test_tokens_are_added_and_revoked_while_it_runs(self):

@@ -461,6 +461,28 @@ stages:
   EXPECT_TRUE(reaches(id, "done")) << "the placeholder token was stale, and no freed lease signals that";
 }
 
+TEST_F(ExecutorTest, path_goes_on_as_soon_as_a_hold_ends_by_itself) {
+  define(R"(name: test
+agents:
+  worker: {run: 'true', timeout_s: 600}
+stages:
+  - name: work
+    agent: worker
+    to: ship
+  - name: ship
+    steps:
+      - {name: merge, run: 'true', timeout_s: 60}
+    to: done
+)");
+  set("reconciler.interval_s", 86400);
+  execute();
+  fb::HoldPlacedT hold;
+  hold.place = "stage:ship";
+  hold.until = sequencer_->now().us + 300'000;
+  ASSERT_EQ(tell(hold).outcome, Outcome::accepted);
+  EXPECT_TRUE(reaches(submit(), "done")) << "no record says that it is over, and no pass is due";
+}
+
 TEST_F(ExecutorTest, exit_that_waits_for_a_crossing_hears_of_its_end_with_ownership_off) {
   define(R"(name: test
 agents:

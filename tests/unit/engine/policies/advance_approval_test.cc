@@ -68,6 +68,17 @@ class AdvanceApproval : public Story {
     ann.principal = "token:ann";
     return machine.propose(propose_group(ann, event)).outcome;
   }
+  void hold(const std::string& place, std::optional<TimeUs> until = {}) {
+    fb::HoldPlacedT event;
+    event.place = place;
+    if (until) event.until = until->us;
+    ASSERT_EQ(machine.propose(propose_group(requester("operator"), event)).outcome, Outcome::accepted);
+  }
+  void lift(const std::string& place) {
+    fb::HoldLiftedT event;
+    event.place = place;
+    ASSERT_EQ(machine.propose(propose_group(requester("operator"), event)).outcome, Outcome::accepted);
+  }
   std::size_t records() { return machine.lines().size(); }
 
   HeadWorld heads;
@@ -146,6 +157,32 @@ TEST_F(AdvanceApproval, silence_blocks_or_rolls_back_and_never_approves) {
   machine.set_now(plus_s(machine.now(), 3600));
   EXPECT_EQ(walk().result, AdvanceResult::rolled_back);
   EXPECT_EQ(stage(), "development");
+}
+
+TEST_F(AdvanceApproval, no_hold_keeps_a_task_from_what_people_said_or_did_not_say) {
+  define({.by = {"token:ann"}, .timeout_s = 3600, .on_timeout = ApprovalTimeout::roll_back});
+  arrive("testing");
+  EXPECT_EQ(walk().until, plus_s(machine.now(), 3600));
+  hold("stage:testing");
+  EXPECT_EQ(walk().awaited, Awaited::hold);
+  machine.set_now(plus_s(machine.now(), 3600));
+  EXPECT_EQ(walk().result, AdvanceResult::rolled_back);
+
+  lift("stage:testing");
+  arrive("testing");
+  walk();
+  hold("stage:testing");
+  says(false);
+  EXPECT_EQ(walk().result, AdvanceResult::rolled_back);
+}
+
+TEST_F(AdvanceApproval, what_time_ends_is_named) {
+  EXPECT_EQ(walk().until, plus_s(machine.now(), 3600));
+  const TimeUs end = plus_s(machine.now(), 60);
+  hold("stage:deploy-staging", end);
+  const AdvanceAnswer answer = walk();
+  EXPECT_EQ(answer.awaited, Awaited::hold);
+  EXPECT_EQ(answer.until, end);
 }
 
 TEST_F(AdvanceApproval, where_others_do_the_steps_people_are_asked_at_once) {
