@@ -119,7 +119,7 @@ function StuckList({ all }: { all: boolean }): JSX.Element {
                     {item.by !== null && (
                       <>
                         {' '}
-                        by <Name text={item.by} />
+                        (set by <Name text={item.by} />)
                       </>
                     )}
                   </Cell>

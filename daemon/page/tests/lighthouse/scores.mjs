@@ -29,11 +29,11 @@ async function startPawld() {
     pawld.on('exit', () => failed(new Error(`pawld did not start:\n${said}`)));
   });
   const end = async () => {
-    const ended = new Promise((done) => pawld.once('exit', done));
     pawld.removeAllListeners('exit');
-    pawld.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+    const ended = new Promise((done) => pawld.once('exit', done));
     pawld.kill('SIGTERM');
     await ended;
+    rmSync(folder, { recursive: true, force: true });
   };
   return { base, end };
 }
