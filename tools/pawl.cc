@@ -31,7 +31,7 @@ const std::array<Section, 2>& sections() {
         &settings_command, &tail_command,   &lock_command,     &tokens_command,   &bench_command}},
       {"on a data folder (--data DIR or PAWL_DATA), even while a daemon has it open, or on an exported log",
        {&export_command, &record_command, &replay_command, &check_command, &witness_command, &explain_command,
-        &incident_command, &simulate_command, &backup_command, &restore_command}},
+        &incident_command, &simulate_command, &info_command, &backup_command, &restore_command}},
   }};
   return all;
 }

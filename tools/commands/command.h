@@ -135,6 +135,7 @@ extern const Command witness_command;
 extern const Command explain_command;
 extern const Command incident_command;
 extern const Command simulate_command;
+extern const Command info_command;
 extern const Command backup_command;
 extern const Command restore_command;
 // On either.
