@@ -40,6 +40,23 @@ void look_at_rollbacks(const PipelineText& text, std::vector<PipelineAdvice>& ad
   }
 }
 
+/// An approval is of what its own stage judged.
+void look_at_approvals(const PipelineText& text, std::vector<PipelineAdvice>& advice) {
+  const Stage* asks = nullptr;
+  for (const std::size_t at : way_of(text.pipeline)) {
+    const Stage& stage = text.pipeline.stages[at];
+    if (stage.approval()) {
+      asks = &stage;
+    } else if (asks && !stage.steps.empty()) {
+      advice.push_back(
+          {text.stage_lines[at], "stage '" + stage.name + "' has steps and asks nobody: what was approved on stage '" +
+                                     asks->name +
+                                     "' is the commit of that time; if the steps are to be of an approved commit, "
+                                     "give this stage's gate an `approve`"});
+    }
+  }
+}
+
 void look_at_probes(const PipelineText& text, std::vector<PipelineAdvice>& advice) {
   std::size_t command = text.pipeline.agents.size();  // as in commands_of()
   for (const Stage& stage : text.pipeline.stages) {
@@ -107,6 +124,7 @@ void look_at_freezes(const PipelineText& text, TimeUs now, std::vector<PipelineA
 std::vector<PipelineAdvice> advice_on(const PipelineText& text, const std::string& path, TimeUs now) {
   std::vector<PipelineAdvice> advice;
   look_at_rollbacks(text, advice);
+  look_at_approvals(text, advice);
   look_at_probes(text, advice);
   look_at_files(text, advice);
   look_at_programs(text, path, advice);

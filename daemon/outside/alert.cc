@@ -111,6 +111,12 @@ std::string id_of(const Alert& alert) {
   return hex(head);
 }
 
+/// What people said, or did not say in time, is no incident: its story is that of the record.
+static std::string_view command_for(const Alert& alert) {
+  const bool is_word = alert.reason == "approval_timed_out" || alert.reason.starts_with("rejected by ");
+  return is_word ? "pawl explain" : "pawl incident";
+}
+
 std::string record_of(const Alert& alert) {
   return raw(alert.seq) == 0 ? "no record" : "record " + std::to_string(raw(alert.seq));
 }
@@ -118,13 +124,13 @@ std::string record_of(const Alert& alert) {
 std::string incident_command(const Alert& alert) {
   const bool is_question = alert.type == fb::EnumNameEvent(fb::Event::ApprovalAsked);  // nothing went wrong
   if (raw(alert.seq) == 0 || alert.type.empty() || is_question) return {};
-  return "pawl incident " + std::to_string(raw(alert.seq));
+  return std::string(command_for(alert)) + ' ' + std::to_string(raw(alert.seq));
 }
 
 std::string incident_command_in_full(const Alert& alert) {
   const std::string command = incident_command(alert);
   if (command.empty() || alert.data.empty()) return command;
-  return "pawl incident " + shell_word(alert.data) + ' ' + std::to_string(raw(alert.seq));
+  return std::string(command_for(alert)) + ' ' + shell_word(alert.data) + ' ' + std::to_string(raw(alert.seq));
 }
 
 std::vector<AlertFact> facts_of(const Alert& alert) {

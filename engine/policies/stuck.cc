@@ -61,9 +61,12 @@ class StuckSearch {
     if (queued && !waits_behind_crossing(*queued, task_)) return queued_job(*queued, sources);
     if (lease) return leased(*lease);
     if (!is_committed(task_) && waits_for_dependency(state_, task_)) return dependent(task_.entered);
-    if (!is_committed(task_) && is_early(task_, now_)) return early("it", task_.entered);
     if (!is_committed(task_)) {
-      if (const auto held = held_by(state_, task_, now_)) return on_hold(*held, "it");
+      // A hold without an end needs a person, whatever time the task has.
+      const auto held = held_by(state_, task_, now_);
+      const bool is_for_good = held && !held->until;
+      if (is_early(task_, now_) && !is_for_good) return early("it", task_.entered);
+      if (held) return on_hold(*held, "it");
     }
     if (!is_committed(task_) && is_barred(state_, task_.id)) return barred("it", task_.entered);
     if (needed_approval(task_, *state_.stage_of(task_))) {
@@ -295,8 +298,11 @@ class StuckSearch {
     const Outcome outcome = claim_outcome(state_, job.id, now_);
     const std::string reason(pawl::name(outcome));
     if (outcome == Outcome::dependency) return dependent(job.queued);
-    if (outcome == Outcome::not_yet) return early(name, job.queued);
-    if (outcome == Outcome::held) return on_hold(*held_by(state_, task_, now_, job.agent), name);
+    if (outcome == Outcome::not_yet || outcome == Outcome::held) {
+      const auto held = held_by(state_, task_, now_, job.agent);
+      const bool is_for_good = held && !held->until;  // needs a person, whatever time the task has
+      return outcome == Outcome::held || is_for_good ? on_hold(*held, name) : early(name, job.queued);
+    }
     if (outcome == Outcome::retry_delay) {
       found_.until = job.not_before;
       found_.failed = {.job = job.id, .attempt = job.attempts};
@@ -362,7 +368,10 @@ class StuckSearch {
 
   Stuck asked(const ApprovalRow& question) {
     found_.until = question.until;
-    const std::string task = id_text(task_.id);
+    // With what was looked at: what is in question by the time that somebody types it may be another commit.
+    constexpr std::size_t head_shown = 12;
+    const std::string task = id_text(task_.id) + " --version " + std::to_string(raw(question.version)) +
+                             (question.head.empty() ? "" : " --head " + question.head.substr(0, head_shown));
     return because(stuck_reason::approval, "it waits for people: " + in_words(question),
                    "pawl approve " + task + " (or: pawl reject " + task + " --reason WHY)", question.asked);
   }

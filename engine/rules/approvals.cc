@@ -66,12 +66,14 @@ Outcome apply_event(RuleContext& context, const fb::ApprovalGiven& event) {
   const bool takes_answers = is_open(*question, context.now) || (is_approved(*question) && !event.approved());
   if (!takes_answers) return not_asked(context, question);
   if (text_or_empty(event.head()) != question->head) {
-    context.applied.detail = question->head.empty() ? "it is about no commit" : "it is about commit " + question->head;
+    context.applied.detail = question->head.empty() ? "it is about no commit"
+                                                    : "it is about commit " + question->head +
+                                                          (event.head() ? "" : ", which has to be sent as `head`");
     return Outcome::stale_head;
   }
   const std::string principal(context.principal);
   if (principal.empty() || !is_named(*question, principal, event.as())) {
-    context.applied.detail = in_words(*question);
+    context.applied.detail = "it does not name you: " + in_words(*question);
     return Outcome::may_not_approve;
   }
   if (question->not_submitter && event.approved() && task->principal.value_or("") == principal) {

@@ -107,6 +107,8 @@ void queue_job(RuleContext& context, const Task& task, const std::string& reason
   context.effect({.kind = EffectKind::job_queued, .id = raw(id)});
   context.state.jobs.insert(id, std::move(job));
   ids.next_job = next(id);
+  // Its agent may change what people were asked about, or have approved.
+  if (task.approval) context.state.tasks.edit(task.id).approval.reset();
 }
 
 void cancel_queued_jobs(RuleContext& context, TaskId task) {

@@ -29,6 +29,9 @@ Task& enter_stage(RuleContext& context, TaskId id, std::string stage) {
   task.version = next(task.version);
   task.entered = context.now;
   task.last = {.seq = context.seq, .boot = std::string(context.boot), .actor = std::string(context.actor)};
+  // There is nothing left to hold, and it would count against the limit.
+  const std::string place = task_key(id);
+  if (is_terminal(task.stage) && context.state.holds.find(place)) context.state.holds.erase(place);
   return task;
 }
 

@@ -204,6 +204,11 @@ Result<LocalSpan> dated_span(const CalendarSpan& span) {
   }
   const LocalSpan covered{from->minute, until->minute + (until->is_date ? minutes_per_day : 0)};
   if (covered.until_minute <= covered.from_minute) return malformed("ends before it begins");
+  // A plan ends there, and no time after the year 9999 can be written down.
+  constexpr std::chrono::sys_days last{std::chrono::year(9999) / 1 / 1};
+  if (covered.until_minute > last.time_since_epoch().count() * minutes_per_day) {
+    return malformed("ends after the year 9998; what is to rest for good is held by `pawl hold`");
+  }
   return covered;
 }
 

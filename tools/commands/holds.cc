@@ -23,7 +23,10 @@ std::string show_holds(const json::array& holds) {
   for (const json::value& hold : holds) {
     const bool is_freeze = cell(hold, "freeze") == "yes";
     const bool is_active = cell(hold, "active") == "yes";
-    table.add({cell(hold, "place"), std::string(is_active ? "" : "to be ") + (is_freeze ? "frozen" : "held"),
+    std::string place = cell(hold, "place");
+    const json::array& stages = hold.at("stages").as_array();
+    for (std::size_t at = 0; at < stages.size(); ++at) place += (at == 0 ? ", stage " : ", ") + cell(stages[at]);
+    table.add({std::move(place), std::string(is_active ? "" : "to be ") + (is_freeze ? "frozen" : "held"),
                cell(hold, "since_at"), cell(hold, "until_at"), is_freeze ? "its pipeline" : cell(hold, "by"),
                cell(hold, "reason")});
   }
@@ -86,7 +89,12 @@ Result<std::optional<TimeUs>> end_of(const Arguments& arguments) {
 }
 
 Exit run_hold(const Arguments& arguments) {
-  if (arguments.positional().empty()) return run_list(arguments, "/v1/holds", show_holds);
+  if (arguments.positional().empty()) {
+    for (const char* of_a_hold : {"until", "for", "reason"}) {
+      if (arguments.has(of_a_hold)) return fail(Exit::usage, "hold: --" + std::string(of_a_hold) + " needs a PLACE");
+    }
+    return run_list(arguments, "/v1/holds", show_holds);
+  }
   const auto until = end_of(arguments);
   if (!until) return fail(until.error());
   const std::string& place = arguments.positional()[0];

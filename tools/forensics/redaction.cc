@@ -114,7 +114,12 @@ std::string Redaction::actor(std::string_view text) {
 
 std::string Redaction::principal(std::string_view text) {
   if (text == "tcp") return std::string(text);
-  for (const std::string_view kind : {"token:", "uid:", "webhook:", "user:", "group:"}) {
+  // A gate's name of a user is a number.
+  if (text.starts_with("uid:")) {
+    const std::string name = replacement("principal", text);
+    return "uid:" + name.substr(name.find('-') + 1);
+  }
+  for (const std::string_view kind : {"token:", "webhook:", "user:", "group:"}) {
     if (text.starts_with(kind)) return std::string(kind) + replacement("principal", text);
   }
   return replacement("principal", text);
@@ -152,7 +157,7 @@ std::string Redaction::lease_key(std::string_view text) {
 
 std::string Redaction::place(std::string_view text) {
   const auto held = place_from(text);
-  if (!held) return replacement("place", text);
+  if (!held) return (text.starts_with("task:") ? "task:" : "") + replacement("place", text);
   const std::string kind(text.substr(0, text.find(':') + 1));
   switch (held->kind) {
     case HoldPlace::Kind::pipeline:

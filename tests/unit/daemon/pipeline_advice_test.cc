@@ -57,6 +57,14 @@ TEST(PipelineAdvice, a_rollback_to_a_stage_behind_the_irreversible_step_is_fine)
                   .empty());
 }
 
+TEST(PipelineAdvice, steps_behind_a_stage_that_asks_people_are_named) {
+  const std::string asks = "gate: {approve: {by: [ann]}}";
+  const std::string text = "name: x\nstages:\n  - {name: review, to: ship, " + asks + "}\n  - {name: ship, to: done, ";
+  const std::string steps = "steps: [{name: u, run: [sh]}]}\n";
+  EXPECT_TRUE(one_begins_with(advice(text + steps), "4: stage 'ship' has steps and asks nobody: what was approved"));
+  EXPECT_TRUE(advice(text + asks + ", " + steps).empty());
+}
+
 TEST(PipelineAdvice, an_irreversible_step_without_a_probe_is_named_if_it_has_a_command) {
   const std::string begin = "name: x\nagents:\n  a:\nstages:\n  - name: s\n    agent: a\n    to: done\n    steps:\n";
   EXPECT_TRUE(one_begins_with(advice(begin + "      - name: merge\n        run: [sh]\n        irreversible: true\n"),

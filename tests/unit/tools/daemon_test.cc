@@ -378,6 +378,15 @@ TEST_F(AgainstDaemon, output_that_is_followed_may_not_have_begun_yet) {
   EXPECT_EQ(pawl({"log", "2", "-f"}).exit, 1) << "the task will never run anything";
 }
 
+TEST_F(AgainstDaemon, hold_without_a_place_is_no_list_if_a_hold_was_meant) {
+  EXPECT_EQ(pawl({"hold"}).out, "nothing is held\n");
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"--for", "3h"}, {"--reason", "fair"}}) {
+    const Ran ran = pawl({"hold", words[0], words[1]});
+    EXPECT_EQ(ran.exit, 2) << ran.out;
+    EXPECT_NE(ran.err.find("hold: " + words[0] + " needs a PLACE"), std::string::npos) << ran.err;
+  }
+}
+
 TEST_F(AgainstDaemon, the_queue_is_shown) {
   pawl({"submit", "W-1", "--repo", "shop"});
   const Ran ran = pawl({"queue"});

@@ -161,7 +161,7 @@ TEST_F(ApprovalGiven, may_not_approve) {
   const TaskId id = create_asked();
   const Decided& decided = refuses(Outcome::may_not_approve, approval_given(id, 1), eve);
   EXPECT_EQ(decided.applied[decided.deciding].detail,
-            "0 of 1 approval for version 1 at c1; token:ann or group:release may");
+            "it does not name you: 0 of 1 approval for version 1 at c1; token:ann or group:release may");
   refuses(Outcome::may_not_approve, approval_given(id, 1));  // the daemon itself is no person
   refuses(Outcome::may_not_approve, given_as(id, "group:staff"), eve);
   refuses(Outcome::may_not_approve, approval_given(id, 1, false), eve);
@@ -216,6 +216,23 @@ TEST_F(Approvals, no_step_begins_and_nothing_moves_forward_without_them) {
   refuses(Outcome::steps_unfinished, forward(id));
   must(approval_given(id, 1), ann);
   do_step(id, "retest", token);
+}
+
+TEST_F(Approvals, new_job_at_the_version_makes_the_question_void) {
+  const TaskId id = create_asked();
+  must(approval_given(id, 1), ann);
+  const JobId job = job_of(id);
+  claim(id);
+  fb::JobFinishedT done;
+  done.job = raw(job);
+  done.attempt = 1;
+  done.result = fb::JobResult::done;
+  must(done);
+  fb::JobQueuedT again;
+  again.task = raw(id);
+  must(again);
+  EXPECT_FALSE(task(id).approval) << "its agent may change what was approved";
+  refuses(Outcome::not_approved, forward(id));
 }
 
 TEST_F(Approvals, what_was_rejected_or_not_answered_is_asked_again_after_an_unblock) {

@@ -174,6 +174,17 @@ TEST_F(HoldPlaced, is_over_at_its_time_without_a_record) {
   claim(id);
 }
 
+TEST_F(HoldPlaced, of_a_task_ends_with_it) {
+  const TaskId id = create();
+  fb::HoldPlacedT hold;
+  hold.place = task_key(id);
+  must(hold);
+  fb::TaskCancelledT cancelled;
+  cancelled.task = raw(id);
+  must(cancelled);
+  EXPECT_FALSE(state.holds.find(task_key(id)));
+}
+
 TEST_F(HoldPlaced, longest_of_several_is_told) {
   const TaskId id = create();
   must(hold_placed("repo:shop", plus_s(now, 60)));

@@ -79,6 +79,9 @@ TEST(CalendarSpans, with_dates_take_the_whole_day_where_no_time_is_given) {
             std::to_string(eve * day + 18 * 60) + "-" + std::to_string(eve * day + 20 * 60 + 30));
   EXPECT_EQ(once("1970-01-01", "1970-01-01"), "0-" + std::to_string(day));
   EXPECT_EQ(once("2026-12-24", "2026-12-23"), "ends before it begins");
+  EXPECT_TRUE(once("2026-12-24", "9998-12-31").starts_with(std::to_string(eve * day)));
+  EXPECT_EQ(once("2026-12-24", "9999-12-31"),
+            "ends after the year 9998; what is to rest for good is held by `pawl hold`");
   EXPECT_EQ(once("2026-12-24 18:00", "2026-12-24 18:00"), "ends before it begins");
   const std::string form = "; write a date such as 2026-12-24, or a date and time such as '2026-12-24 18:00'";
   EXPECT_EQ(once("2026-02-29", "2026-03-01"), "has '2026-02-29' as `from`" + form);

@@ -283,7 +283,16 @@ TEST(Redact, places_that_are_held_keep_their_kind_and_what_it_is_about) {
   EXPECT_EQ(place("stage:review"), "stage:review");
   EXPECT_EQ(place("agent:ada"), "agent:" + redaction.text("Agent", "name", "ada"));
   EXPECT_EQ(place("shop"), "place-1") << "a form that is refused";
+  EXPECT_EQ(place("task:W-1"), "task:place-2") << "refused as a task that does not exist, and so must what is written";
   EXPECT_EQ(redaction.text("FreezeWindow", "stages", "review"), "review");
+}
+
+TEST(Redact, users_of_a_host_stay_numbers) {
+  Redaction redaction;
+  const std::string name = redaction.text("Approval", "by", "uid:1000");
+  EXPECT_EQ(name.find_first_not_of("0123456789", 4), std::string::npos) << name << ": a gate takes nothing else";
+  EXPECT_TRUE(name.starts_with("uid:")) << name;
+  EXPECT_NE(name, "uid:1000");
 }
 
 TEST(Redact, calendars_keep_their_times_and_nothing_else) {
