@@ -106,7 +106,7 @@ class People(PawldTest):
         first = self.submit()
         code, said = self.pawl("approve", "W-1", as_="eve")
         self.assertEqual(code, 1)
-        self.assertIn("may_not_approve: the gate does not name you", said)
+        self.assertIn("may_not_approve: you may not answer for it", said)
         self.assertIn("token:ann or group:release may", said)
 
         second = self.push("feature")
