@@ -49,10 +49,9 @@ void look_at_approvals(const PipelineText& text, std::vector<PipelineAdvice>& ad
       asks = &stage;
     } else if (asks && !stage.steps.empty()) {
       advice.push_back(
-          {text.stage_lines[at], "stage '" + stage.name + "' has steps and asks nobody: what was approved on stage '" +
-                                     asks->name +
-                                     "' is the commit of that time; if the steps are to be of an approved commit, "
-                                     "give this stage's gate an `approve`"});
+          {text.stage_lines[at], "stage '" + stage.name + "' has steps but no `approve`: stage '" + asks->name +
+                                     "' asks for approvals, and commits that are pushed after it are delivered without "
+                                     "one; to prevent that, give this stage's gate an `approve` too"});
     }
   }
 }

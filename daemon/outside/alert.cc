@@ -52,6 +52,12 @@ std::string number_of(const std::optional<Id>& id) {
   return id ? std::to_string(raw(*id)) : std::string();
 }
 
+/// A rejection, or an answer that did not come in time, is not an incident: nothing went wrong that could be reported.
+std::string_view command_for(const Alert& alert) {
+  const bool is_answer = alert.reason == "approval_timed_out" || alert.reason.starts_with("rejected by ");
+  return is_answer ? "pawl explain" : "pawl incident";
+}
+
 }  // namespace
 
 std::vector<Alert> alerts_of(const Published& published) {
@@ -109,12 +115,6 @@ std::string id_of(const Alert& alert) {
   std::uint64_t head = 0;
   for (std::size_t i = 0; i < sizeof head; ++i) head = head << 8U | digest.at(i);
   return hex(head);
-}
-
-/// What people said, or did not say in time, is no incident: its story is that of the record.
-static std::string_view command_for(const Alert& alert) {
-  const bool is_word = alert.reason == "approval_timed_out" || alert.reason.starts_with("rejected by ");
-  return is_word ? "pawl explain" : "pawl incident";
 }
 
 std::string record_of(const Alert& alert) {

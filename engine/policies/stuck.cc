@@ -62,11 +62,7 @@ class StuckSearch {
     if (lease) return leased(*lease);
     if (!is_committed(task_) && waits_for_dependency(state_, task_)) return dependent(task_.entered);
     if (!is_committed(task_)) {
-      // A hold without an end needs a person, whatever time the task has.
-      const auto held = held_by(state_, task_, now_);
-      const bool is_for_good = held && !held->until;
-      if (is_early(task_, now_) && !is_for_good) return early("it", task_.entered);
-      if (held) return on_hold(*held, "it");
+      if (const auto kept = kept_from_starting("it", task_.entered)) return *kept;
     }
     if (!is_committed(task_) && is_barred(state_, task_.id)) return barred("it", task_.entered);
     if (needed_approval(task_, *state_.stage_of(task_))) {
@@ -299,9 +295,7 @@ class StuckSearch {
     const std::string reason(pawl::name(outcome));
     if (outcome == Outcome::dependency) return dependent(job.queued);
     if (outcome == Outcome::not_yet || outcome == Outcome::held) {
-      const auto held = held_by(state_, task_, now_, job.agent);
-      const bool is_for_good = held && !held->until;  // needs a person, whatever time the task has
-      return outcome == Outcome::held || is_for_good ? on_hold(*held, name) : early(name, job.queued);
+      return *kept_from_starting(name, job.queued, job.agent);
     }
     if (outcome == Outcome::retry_delay) {
       found_.until = job.not_before;
@@ -346,6 +340,13 @@ class StuckSearch {
                    who + " waits for process " + pid + ", which attempt " + std::to_string(left.previous->attempt) +
                        " of job " + id_text(left.id) + " left behind and which is not known to be gone",
                    "kill -KILL " + pid + " (or, if it is gone: " + unblock() + ")", since);
+  }
+
+  /// By its time, or by a hold. One without an end is told first: it needs a person, whatever time the task has.
+  std::optional<Stuck> kept_from_starting(const std::string& who, TimeUs since, std::string_view agent = {}) {
+    const auto held = held_by(state_, task_, now_, agent);
+    if (is_early(task_, now_) && (!held || held->until)) return early(who, since);
+    return held ? std::optional(on_hold(*held, who)) : std::nullopt;
   }
 
   Stuck early(const std::string& who, TimeUs since) {

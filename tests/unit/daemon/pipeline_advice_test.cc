@@ -61,7 +61,7 @@ TEST(PipelineAdvice, steps_behind_a_stage_that_asks_people_are_named) {
   const std::string asks = "gate: {approve: {by: [ann]}}";
   const std::string text = "name: x\nstages:\n  - {name: review, to: ship, " + asks + "}\n  - {name: ship, to: done, ";
   const std::string steps = "steps: [{name: u, run: [sh]}]}\n";
-  EXPECT_TRUE(one_begins_with(advice(text + steps), "4: stage 'ship' has steps and asks nobody: what was approved"));
+  EXPECT_TRUE(one_begins_with(advice(text + steps), "4: stage 'ship' has steps but no `approve`: stage 'review' asks"));
   EXPECT_TRUE(advice(text + asks + ", " + steps).empty());
 }
 
